@@ -1,0 +1,76 @@
+"""Deployments: a model package running on a target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class DeploymentState(str, Enum):
+    CREATING = "creating"
+    RUNNING = "running"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    DELETING = "deleting"
+
+
+@dataclass(frozen=True)
+class Resource:
+    kind: str
+    """``container``, ``ecr-image``, ``s3-object``, ``model``, ``endpoint-config``, ``endpoint``."""
+    name: str
+    kept: bool = False
+    """True where delete leaves it: shared with others, such as a repository."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    id: str
+    """``d-`` and 16 hex digits."""
+    name: str
+    owner: str
+    created: str
+    package: str
+    target: str
+    options: dict[str, Any]
+    state: DeploymentState
+    endpoint: str = ""
+    """Where it answers: a URL, or an endpoint's name."""
+    status: str = ""
+    """The target's own word: ``InService``, ``:8081``."""
+    message: str = ""
+    resources: tuple[Resource, ...] = ()
+    """Everything the target made for it, oldest first: what delete takes away."""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One answered request."""
+
+    status: int
+    content_type: str
+    body: bytes
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deployment will create, before it does."""
+
+    steps: tuple[str, ...]
+    resources: tuple[Resource, ...]
+    cost: str = ""
+    """Per hour, if known."""
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    name: str
+    title: str
+    description: str
+    options: dict[str, Any]
+    """JSON Schema of the options: the form in the browser is drawn from it."""
+    problems: tuple[str, ...] = ()
+    """Why it cannot be used now; each says what to do."""

@@ -1,0 +1,102 @@
+"""Model packages: a snapshot, model files, a handler, and a sample with its expected output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import InvalidError
+
+
+@dataclass(frozen=True)
+class Handler:
+    """How a request becomes a prediction.
+
+    ``inference``: ``path`` is a file with ``model_fn``, ``input_fn``, ``predict_fn``,
+    ``output_fn`` or ``transform_fn``, any of which may be missing (SageMaker's convention).
+    ``function``: ``function`` of the file ``path`` is called with the fields of
+    ``{"data": {…}}`` as keyword arguments; the answer is ``{"result": …}``.
+    """
+
+    kind: str
+    path: str
+    """Below the project's folder, so of the snapshot's workspace."""
+    function: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("inference", "function"):
+            raise InvalidError(f"A handler of kind {self.kind!r} is not known.")
+        if self.kind == "function" and not self.function:
+            raise InvalidError(
+                f"Which function of {self.path} answers requests?", "Name it with --function."
+            )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A request that must be answered as it was in the notebook."""
+
+    content_type: str
+    body: str
+    """Blob digest."""
+    expected: str = ""
+    """Blob digest of the notebook's own prediction; empty where none was recorded."""
+    accept: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the contract report."""
+
+    name: str
+    """Stable: ``ping``, ``same_prediction``, …"""
+    title: str
+    passed: bool
+    detail: str = ""
+    """What was seen, with its number: ``answered in 3 ms``."""
+    hint: str = ""
+    """What to do, for a failed check."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ContractReport:
+    image: str
+    created: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.checks) and all(c.passed for c in self.checks)
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    id: str
+    """``p-`` and 16 hex digits."""
+    name: str
+    owner: str
+    created: str
+    snapshot: str
+    image: str
+    """Image id: the snapshot's image and the serving layer."""
+    ref: str
+    model: str
+    """Blob digest of model.tar.gz: the model files at its root, the handler's below ``code/``."""
+    model_files: tuple[str, ...]
+    model_size: int
+    handler: Handler
+    sample: Sample
+    layer_size: int = 0
+    """Bytes that the serving layer added."""
+    report: ContractReport | None = None
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Files of a project that can play a part in a package, likeliest first."""
+
+    models: tuple[str, ...]
+    handlers: tuple[str, ...]
+    samples: tuple[str, ...]
+    functions: dict[str, tuple[str, ...]]
+    """Of each Python file: the functions it defines at top level."""

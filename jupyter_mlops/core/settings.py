@@ -1,0 +1,48 @@
+"""What an admin can set, as plain data. ``jupyter_mlops.config`` makes it from traitlets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """How containers reach package indexes. Credentials in URLs are secrets: they reach
+    processes only."""
+
+    index_url: str = ""
+    """Simple index (PEP 503); empty is the default of pip and uv."""
+    extra_index_urls: tuple[str, ...] = ()
+    ca_bundle: str = ""
+    """A file of PEM certificates on this machine, used by builds, kernels and our own clients."""
+    proxies: dict[str, str] = field(default_factory=dict)
+    """``http_proxy``, ``https_proxy``, ``no_proxy``."""
+    apt_mirror: str = ""
+    """``http://host/debian``; empty is the host's own where it runs Debian."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: Path
+    """Store, blobs, logs, homes, kernel specs."""
+    runtime: Path
+    """Sockets; a short path, 0700."""
+    owner: str
+    """Who containers, images and records belong to: the Hub user, else the login name."""
+    engine: str = "auto"
+    """``auto``, ``docker`` or ``podman``."""
+    engine_url: str = ""
+    """The engine's socket, where it is not at its usual place."""
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    project: str = ""
+    """``registry/team/name``: where snapshots are published when nothing else is said."""
+    insecure_registries: tuple[str, ...] = ()
+    """``host:port`` that speak plain HTTP; loopback always may."""
+    registry_credentials: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    """Host to user and password; else Docker's own config and helpers are asked."""
+    workspace_cap: int = 200 * 1024**2
+    """Bytes of project files that a snapshot takes at most."""
+    targets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Target name to settings of that target."""
