@@ -278,6 +278,25 @@ class Engine(ABC):
     async def close(self) -> None: ...
 
 
+class EngineProvider(Protocol):
+    """Finds the engine when it is needed: it may be installed or started after we were."""
+
+    async def engine(self) -> Engine:
+        """The configured or first working engine; raises EngineUnavailableError, whose hint is
+        the command that installs or starts one on this system."""
+        ...
+
+
+class RootFilesystem(Protocol):
+    """Makes the root file system of a base image from distribution packages."""
+
+    async def make(
+        self, suite: str, packages: Sequence[str], archive: Path, progress: Progress
+    ) -> None:
+        """Write a tar of it to ``archive``."""
+        ...
+
+
 # ---------------------------------------------------------------------------- registries
 
 
@@ -452,6 +471,22 @@ class NotebookRunner(Protocol):
         and InvalidError with the cell's number and the exception's last line for a cell that
         fails, unless ``allow_errors``.
         """
+        ...
+
+
+class KernelSpecs(Protocol):
+    """The kernels that launcher and kernel picker show."""
+
+    def install_environment(self, environment: Environment, revisions: Sequence[Revision]) -> None:
+        """Write ``mlops-<name>`` for the active revision and ``mlops-<name>.r<N>`` for each."""
+        ...
+
+    def install_snapshot(self, snapshot: Snapshot) -> str:
+        """Write ``mlops-<snapshot id>``; returns the name."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove ``mlops-<name>`` and its pinned revisions; a missing one is no error."""
         ...
 
 

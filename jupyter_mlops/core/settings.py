@@ -29,6 +29,8 @@ class Settings:
     """Store, blobs, logs, homes, kernel specs."""
     runtime: Path
     """Sockets; a short path, 0700."""
+    uv: Path
+    """The uv binary of the ``uv`` wheel; mounted read-only into build containers."""
     owner: str
     """Who containers, images and records belong to: the Hub user, else the login name."""
     engine: str = "auto"

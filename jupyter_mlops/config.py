@@ -1,0 +1,163 @@
+"""The traits an admin sets, in ``jupyter_server_config.py`` or ``jupyter_mlops_config.py``."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tempfile
+from pathlib import Path
+
+from jupyter_core.paths import jupyter_data_dir
+from traitlets import Dict, Enum, Integer, List, Unicode, default
+from traitlets.config import Configurable
+
+from .core.settings import NetworkSettings, Settings
+
+
+class Mlops(Configurable):
+    """Settings of jupyter-mlops, for the server extension, the kernels and the command line."""
+
+    data_dir = Unicode(
+        help="Where environments, snapshots, logs and the home folders of kernels are kept."
+    ).tag(config=True)
+    runtime_dir = Unicode(
+        help="Where kernel sockets are made. Keep it short: a socket's path has 107 bytes."
+    ).tag(config=True)
+    owner = Unicode(
+        help="Whose containers these are. The Hub user under JupyterHub, else the login name."
+    ).tag(config=True)
+    engine = Enum(
+        ["auto", "docker", "podman"], "auto", help="The container engine to use."
+    ).tag(config=True)
+    engine_url = Unicode(
+        "", help="The engine's socket (unix:///…), where it is not at its usual place."
+    ).tag(config=True)
+    index_url = Unicode(
+        help="The Python package index of builds and kernels. Default: what pip uses here."
+    ).tag(config=True)
+    extra_index_urls = List(Unicode(), help="Further Python package indexes.").tag(config=True)
+    ca_bundle = Unicode(
+        help="A file of PEM certificates that builds, kernels and our own clients trust. "
+        "Default: SSL_CERT_FILE, REQUESTS_CA_BUNDLE, or what pip uses here."
+    ).tag(config=True)
+    proxies = Dict(
+        Unicode(), help="http_proxy, https_proxy and no_proxy. Default: this server's."
+    ).tag(config=True)
+    apt_mirror = Unicode(
+        "", help="Debian mirror of builds and base images. Default: this machine's own."
+    ).tag(config=True)
+    project = Unicode(
+        "", help="Where snapshots are published by default: registry.example.com/team/project."
+    ).tag(config=True)
+    insecure_registries = List(
+        Unicode(), help="Registries (host:port) that speak plain HTTP; loopback always may."
+    ).tag(config=True)
+    registry_credentials = Dict(
+        help="Host to [user, password]. Default: Docker's own config and credential helpers."
+    ).tag(config=True)
+    workspace_cap = Integer(
+        200 * 1024**2, help="Bytes of project files that a snapshot takes at most."
+    ).tag(config=True)
+    targets = Dict(
+        help="Settings of targets by name: {'sagemaker': {'region': 'eu-west-1'}}."
+    ).tag(config=True)
+
+    @default("data_dir")
+    def _data_dir(self) -> str:
+        return str(Path(jupyter_data_dir()) / "mlops")
+
+    @default("runtime_dir")
+    def _runtime_dir(self) -> str:
+        # Not jupyter_runtime_dir(): it is long, and socket paths are short.
+        base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        return str(Path(base) / f"jmlops-{os.getuid()}")
+
+    @default("owner")
+    def _owner(self) -> str:
+        return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+
+    @default("index_url")
+    def _index_url(self) -> str:
+        return _pip_setting("index-url", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
+
+    @default("extra_index_urls")
+    def _extra_index_urls(self) -> list[str]:
+        # Folders of this machine are not in a container.
+        urls = _pip_setting("extra-index-url", "PIP_EXTRA_INDEX_URL").split()
+        return [url for url in urls if url.startswith(("http://", "https://"))]
+
+    @default("ca_bundle")
+    def _ca_bundle(self) -> str:
+        return _pip_setting("cert", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+
+    @default("proxies")
+    def _proxies(self) -> dict[str, str]:
+        found = {}
+        for name in ("http_proxy", "https_proxy", "no_proxy"):
+            value = os.environ.get(name) or os.environ.get(name.upper())
+            if value:
+                found[name] = value
+        return found
+
+    def settings(self) -> Settings:
+        """Plain data for the services."""
+        from uv import find_uv_bin
+
+        return Settings(
+            data=Path(self.data_dir).expanduser(),
+            runtime=Path(self.runtime_dir).expanduser(),
+            uv=Path(find_uv_bin()),
+            owner=self.owner,
+            engine=self.engine,
+            engine_url=self.engine_url,
+            network=NetworkSettings(
+                index_url=self.index_url,
+                extra_index_urls=tuple(self.extra_index_urls),
+                ca_bundle=self.ca_bundle,
+                proxies=dict(self.proxies),
+                apt_mirror=self.apt_mirror,
+            ),
+            project=self.project,
+            insecure_registries=tuple(self.insecure_registries),
+            registry_credentials={
+                host: (user, password)
+                for host, (user, password) in self.registry_credentials.items()
+            },
+            workspace_cap=self.workspace_cap,
+            targets={name: dict(value) for name, value in self.targets.items()},
+        )
+
+
+def _pip_setting(key: str, *variables: str) -> str:
+    """The first of these environment variables, else what pip's configuration files say."""
+    for variable in variables:
+        if os.environ.get(variable):
+            return os.environ[variable]
+    for file in _pip_files():
+        value = _ini_value(file, key)
+        if value:
+            return value
+    return ""
+
+
+def _pip_files() -> list[Path]:
+    """pip's configuration files, the strongest first (pip's documentation, "Configuration")."""
+    home = Path.home()
+    named = os.environ.get("PIP_CONFIG_FILE", "")
+    config_home = os.environ.get("XDG_CONFIG_HOME") or home / ".config"
+    files = [Path(config_home) / "pip/pip.conf", home / ".pip/pip.conf", Path("/etc/pip.conf")]
+    return ([Path(named)] if named else []) + files
+
+
+def _ini_value(file: Path, key: str) -> str:
+    from configparser import ConfigParser, Error
+
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read(file)
+    except (Error, UnicodeDecodeError):
+        return ""
+    for section in ("install", "global"):
+        if parser.has_option(section, key):
+            return parser.get(section, key)
+    return ""

@@ -1,0 +1,136 @@
+"""Builds the services from the configuration: the only file that joins adapters to services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from traitlets.config import Config
+
+from .config import Mlops
+from .core.operation import Operation
+from .core.ports import Blobs, Registries, Store, Target
+from .core.settings import Settings
+from .engines.debian import Debian
+from .engines.discovery import EngineDiscovery
+from .kernels.notebooks import ContainerNotebooks
+from .kernels.provisioner import ContainerProvisioner, ProvisionerParts
+from .kernels.specs import KernelSpecFolder
+from .oci.registries import OciRegistries
+from .services.deploying import Deploying
+from .services.environments import Environments
+from .services.kernels import Kernels
+from .services.operations import Operations
+from .services.packaging import Packaging
+from .services.reproducing import Reproducing
+from .services.sharing import Sharing
+from .services.snapshots import Snapshots
+from .store.blobs import FileBlobs
+from .store.store import SqlStore
+
+
+@dataclass(frozen=True)
+class Services:
+    """All use cases, on one configuration."""
+
+    settings: Settings
+    store: Store
+    blobs: Blobs
+    engines: EngineDiscovery
+    operations: Operations
+    environments: Environments
+    kernels: Kernels
+    snapshots: Snapshots
+    sharing: Sharing
+    reproducing: Reproducing
+    packaging: Packaging
+    deploying: Deploying
+    kernel_specs: KernelSpecFolder
+
+    async def close(self) -> None:
+        await self.operations.close()
+        await self.engines.close()
+        await self.store.close()
+
+
+def build(
+    config: Config | None = None, on_change: Callable[[Operation], None] | None = None
+) -> Services:
+    """Make the services. ``on_change`` hears of every change of an operation, on the loop."""
+    parts = provisioner_parts(config)
+    settings, store, engines = parts.settings, parts.store, parts.engines
+    blobs = FileBlobs(settings.data / "blobs")
+    registries = OciRegistries(settings)
+    specs = KernelSpecFolder(settings.data / "kernels")
+    common: dict[str, Any] = {"settings": settings, "store": store, "engines": engines}
+    environments = Environments(
+        **common, blobs=blobs, kernel_specs=specs, root_filesystem=Debian(settings)
+    )
+    notebooks = ContainerNotebooks(settings, specs)
+    kernels = Kernels(**common, environments=environments, notebooks=notebooks)
+    snapshots = Snapshots(
+        **common, blobs=blobs, kernels=kernels, environments=environments, kernel_specs=specs
+    )
+    sharing = Sharing(
+        **common, blobs=blobs, snapshots=snapshots, registries=registries, kernel_specs=specs
+    )
+    reproducing = Reproducing(
+        **common, blobs=blobs, snapshots=snapshots, notebooks=notebooks, kernel_specs=specs
+    )
+    packaging = Packaging(**common, blobs=blobs, snapshots=snapshots)
+    return Services(
+        settings=settings,
+        store=store,
+        blobs=blobs,
+        engines=engines,
+        operations=Operations(store, settings, on_change),
+        environments=environments,
+        kernels=kernels,
+        snapshots=snapshots,
+        sharing=sharing,
+        reproducing=reproducing,
+        packaging=packaging,
+        deploying=Deploying(
+            **common, packaging=packaging, targets=_targets(settings, engines, blobs, registries)
+        ),
+        kernel_specs=specs,
+    )
+
+
+def _targets(
+    settings: Settings, engines: EngineDiscovery, blobs: Blobs, registries: Registries
+) -> dict[str, Callable[[], Target]]:
+    """Installed targets by name; each is imported when it is first used."""
+
+    def maker(entry_point: Any) -> Callable[[], Target]:
+        def make() -> Target:
+            target: Target = entry_point.load()(settings, engines, blobs, registries)
+            return target
+
+        return make
+
+    return {ep.name: maker(ep) for ep in entry_points(group="jupyter_mlops.targets_v1")}
+
+
+_parts: dict[str, ProvisionerParts] = {}
+
+
+def provisioner_parts(config: Config | None = None) -> ProvisionerParts:
+    """What a kernel needs of us; one per data folder and process, shared with the services."""
+    settings = Mlops(config=config or Config()).settings()
+    key = str(settings.data)
+    if key not in _parts:
+        for folder in (settings.data, settings.runtime):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = SqlStore(settings.data / "mlops.sqlite")
+        _parts[key] = ProvisionerParts(settings, store, EngineDiscovery(settings))
+    return _parts[key]
+
+
+class Provisioner(ContainerProvisioner):
+    """The entry point ``jupyter-mlops-provisioner``."""
+
+    def make_parts(self) -> ProvisionerParts:
+        return provisioner_parts(self.config)
