@@ -1,0 +1,71 @@
+"""How processes inside containers reach package indexes: one place for builds, kernels and probes.
+
+All of it is given to *processes* when they start (exec, supervisor), never to a container's own
+configuration: index URLs and proxies may hold credentials, and a container's configuration
+survives a freeze.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from .layout import RUN_DIR
+from .ports import Mount
+from .settings import NetworkSettings
+
+CA_FILE = f"{RUN_DIR}/ca.crt"
+"""Where the certificates are inside containers."""
+
+_CA_VARIABLES = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_CERT",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+)
+
+
+def ca_mounts(network: NetworkSettings) -> tuple[Mount, ...]:
+    """The certificates as a read-only file at ``CA_FILE``; empty without a bundle.
+
+    The container needs a tmpfs at ``/run``, else an empty placeholder stays in a freeze.
+    """
+    if not network.ca_bundle:
+        return ()
+    return (Mount(network.ca_bundle, CA_FILE, read_only=True),)
+
+
+def process_environment(network: NetworkSettings) -> dict[str, str]:
+    """Variables for a process in a container that has ``ca_mounts``. May hold credentials."""
+    variables: dict[str, str] = {}
+    if network.index_url:
+        variables["PIP_INDEX_URL"] = variables["UV_DEFAULT_INDEX"] = network.index_url
+    if network.extra_index_urls:
+        extra = " ".join(network.extra_index_urls)
+        variables["PIP_EXTRA_INDEX_URL"] = variables["UV_EXTRA_INDEX_URL"] = extra
+    if network.ca_bundle:
+        variables.update(dict.fromkeys(_CA_VARIABLES, CA_FILE))
+    for name, value in network.proxies.items():
+        variables[name.lower()] = variables[name.upper()] = value
+    return variables
+
+
+def without_credentials(url: str) -> str:
+    """The URL as it may be shown or stored: user and password taken out."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def secrets_of(network: NetworkSettings) -> list[str]:
+    """Every user:password and password in the settings, longest first, to mask them in logs."""
+    found: set[str] = set()
+    for url in (network.index_url, *network.extra_index_urls, *network.proxies.values()):
+        parts = urlsplit(url)
+        account = parts.netloc.rpartition("@")[0]
+        if account:
+            found.add(account)
+            # A user name alone may be a token; with a password it is no secret.
+            secret = account.partition(":")[2]
+            if len(secret) >= 4:
+                found.add(secret)
+    return sorted(found, key=len, reverse=True)
