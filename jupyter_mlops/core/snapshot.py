@@ -130,3 +130,31 @@ class Finding:
     """What it looks like: ``AWS secret access key``."""
     excerpt: str
     """With the secret itself masked."""
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of the project, as a freeze would treat it."""
+
+    path: str
+    """Below the project's folder, with forward slashes."""
+    size: int
+    included: bool
+    reason: str = ""
+    """Why it stays out: ``.mlopsignore``, ``may hold a secret``, …"""
+
+
+@dataclass(frozen=True)
+class FreezePreview:
+    """What a snapshot of a kernel would contain, before it is made."""
+
+    kernel: str
+    environment: str
+    revision: int
+    project: str
+    drift: InventoryDiff
+    files: tuple[FileEntry, ...]
+    size: int
+    """Bytes of the files that are included."""
+    cap: int
+    """Bytes that are allowed at most."""
