@@ -1,0 +1,310 @@
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+
+import { MlopsError } from './error';
+import type {
+  Base,
+  Candidates,
+  CatalogueEntry,
+  Deployment,
+  Environment,
+  EnvironmentSpec,
+  Finding,
+  FreezePreview,
+  IDeploymentRequest,
+  IEngine,
+  IInvocation,
+  InventoryDiff,
+  IPackageRequest,
+  KernelStatus,
+  ModelPackage,
+  Operation,
+  Plan,
+  ReproduceReport,
+  Revision,
+  Snapshot,
+  TargetInfo
+} from './nouns';
+
+type Query = Record<string, string | number>;
+
+/** A page of a list. */
+export interface IPage<T> {
+  items: T[];
+  /** The key to ask for the next page with; null on the last one. */
+  next: string | null;
+}
+
+/**
+ * The server's REST interface, verb by verb.
+ *
+ * Every method rejects with a `MlopsError`.
+ */
+export class MlopsClient {
+  constructor(
+    readonly serverSettings: ServerConnection.ISettings = ServerConnection.makeSettings()
+  ) {}
+
+  engine(): Promise<IEngine> {
+    return this._get('engine');
+  }
+
+  settings(): Promise<{ project: string; owner: string }> {
+    return this._get('settings');
+  }
+
+  bases(): Promise<Base[]> {
+    return this._all('bases');
+  }
+
+  createBase(body: {
+    kind: 'debian' | 'pull';
+    name: string;
+    ref?: string;
+  }): Promise<Operation> {
+    return this._post('bases', body);
+  }
+
+  environments(): Promise<Environment[]> {
+    return this._all('environments');
+  }
+
+  createEnvironment(
+    body: { spec: EnvironmentSpec } | { spec_text: string }
+  ): Promise<Operation> {
+    return this._post('environments', body);
+  }
+
+  deleteEnvironment(name: string): Promise<{ freed: number }> {
+    return this._send('DELETE', `environments/${encodeURIComponent(name)}`);
+  }
+
+  revisions(name: string): Promise<Revision[]> {
+    return this._all(`environments/${encodeURIComponent(name)}/revisions`);
+  }
+
+  buildRevision(name: string, spec: EnvironmentSpec): Promise<Operation> {
+    return this._post(`environments/${encodeURIComponent(name)}/revisions`, {
+      spec
+    });
+  }
+
+  activate(name: string, revision: number): Promise<Environment> {
+    return this._post(
+      `environments/${encodeURIComponent(name)}/revisions/${revision}/activate`
+    );
+  }
+
+  kernel(id: string): Promise<KernelStatus> {
+    return this._get(`kernels/${id}`);
+  }
+
+  drift(id: string): Promise<InventoryDiff> {
+    return this._get(`kernels/${id}/drift`);
+  }
+
+  preview(id: string): Promise<FreezePreview> {
+    return this._get(`kernels/${id}/preview`);
+  }
+
+  snapshots(): Promise<Snapshot[]> {
+    return this._all('snapshots');
+  }
+
+  freeze(body: {
+    kernel: string;
+    name: string;
+    note: string;
+    exclude: string[];
+  }): Promise<Operation> {
+    return this._post('snapshots', body);
+  }
+
+  deleteSnapshot(id: string): Promise<void> {
+    return this._send('DELETE', `snapshots/${id}`);
+  }
+
+  findings(id: string): Promise<Finding[]> {
+    return this._all(`snapshots/${id}/findings`);
+  }
+
+  publish(id: string, project: string, allow: string[]): Promise<Operation> {
+    return this._post(`snapshots/${id}/publish`, { project, allow });
+  }
+
+  openSnapshot(id: string, directory: string): Promise<Operation> {
+    return this._post(`snapshots/${id}/open`, { directory });
+  }
+
+  reproduce(id: string, into: string, network: boolean): Promise<Operation> {
+    return this._post(`snapshots/${id}/reproduce`, { into, network });
+  }
+
+  report(id: string): Promise<ReproduceReport> {
+    return this._get(`reports/${id}`);
+  }
+
+  catalogue(project: string): Promise<CatalogueEntry[]> {
+    return this._all('catalogue', { project });
+  }
+
+  openFromCatalogue(
+    project: string,
+    id: string,
+    directory: string
+  ): Promise<Operation> {
+    return this._post('catalogue/open', { project, id, directory });
+  }
+
+  diff(a: string, b: string): Promise<InventoryDiff> {
+    return this._get('diff', { a, b });
+  }
+
+  candidates(snapshot: string): Promise<Candidates> {
+    return this._get('packages/candidates', { snapshot });
+  }
+
+  package(id: string): Promise<ModelPackage> {
+    return this._get(`packages/${id}`);
+  }
+
+  createPackage(body: IPackageRequest): Promise<Operation> {
+    return this._post('packages', body);
+  }
+
+  checkPackage(id: string): Promise<Operation> {
+    return this._post(`packages/${id}/check`);
+  }
+
+  targets(): Promise<TargetInfo[]> {
+    return this._all('targets');
+  }
+
+  deployments(): Promise<Deployment[]> {
+    return this._all('deployments');
+  }
+
+  plan(body: IDeploymentRequest): Promise<Plan> {
+    return this._post('deployments/plan', body);
+  }
+
+  deploy(body: IDeploymentRequest): Promise<Operation> {
+    return this._post('deployments', body);
+  }
+
+  deployment(id: string): Promise<Deployment> {
+    return this._get(`deployments/${id}`);
+  }
+
+  invoke(id: string, body: string | null): Promise<IInvocation> {
+    return this._post(
+      `deployments/${id}/invoke`,
+      body === null ? {} : { body }
+    );
+  }
+
+  deploymentLogs(id: string): Promise<{ text: string }> {
+    return this._get(`deployments/${id}/logs`);
+  }
+
+  deleteDeployment(id: string): Promise<Operation> {
+    return this._send('DELETE', `deployments/${id}`);
+  }
+
+  async operations(): Promise<Operation[]> {
+    const page = await this._get<IPage<Operation>>('operations', { limit: 50 });
+    return page.items;
+  }
+
+  operation(id: string): Promise<Operation> {
+    return this._get(`operations/${id}`);
+  }
+
+  cancel(id: string): Promise<Operation> {
+    return this._send('DELETE', `operations/${id}`);
+  }
+
+  operationLog(
+    id: string,
+    offset: number
+  ): Promise<{ text: string; next: number }> {
+    return this._get(`operations/${id}/log`, { offset });
+  }
+
+  /** All pages of a list. */
+  private async _all<T>(path: string, query: Query = {}): Promise<T[]> {
+    const items: T[] = [];
+    let after: string | null = '';
+    do {
+      const page: IPage<T> = await this._get(path, {
+        ...query,
+        ...(after ? { after } : {})
+      });
+      items.push(...page.items);
+      after = page.next;
+    } while (after);
+    return items;
+  }
+
+  private _get<T>(path: string, query: Query = {}): Promise<T> {
+    const entries = Object.entries(query).map(([k, v]) => [k, String(v)]);
+    const text = new URLSearchParams(entries).toString();
+    return this._send('GET', text ? `${path}?${text}` : path);
+  }
+
+  private _post<T>(path: string, body: unknown = {}): Promise<T> {
+    return this._send('POST', path, body);
+  }
+
+  private async _send<T>(
+    method: string,
+    path: string,
+    body?: unknown
+  ): Promise<T> {
+    // The base URL is read at each call: Lab can change servers.
+    const url = URLExt.join(this.serverSettings.baseUrl, 'mlops', path);
+    const init: RequestInit = { method };
+    if (body !== undefined) {
+      init.body = JSON.stringify(body);
+    }
+    let response: Response;
+    try {
+      response = await ServerConnection.makeRequest(
+        url,
+        init,
+        this.serverSettings
+      );
+    } catch (reason) {
+      throw new MlopsError(
+        'The Jupyter server does not answer.',
+        'server_unreachable'
+      );
+    }
+    const text = await response.text();
+    if (!response.ok) {
+      throw Private.error(response.status, text);
+    }
+    return (text ? JSON.parse(text) : undefined) as T;
+  }
+}
+
+namespace Private {
+  export function error(status: number, text: string): MlopsError {
+    try {
+      const body = JSON.parse(text);
+      return new MlopsError(
+        body.message || body.reason,
+        body.code ?? 'failed',
+        body.hint ?? '',
+        status
+      );
+    } catch {
+      return new MlopsError(
+        `The Jupyter server answered with status ${status}.`,
+        'failed',
+        '',
+        status
+      );
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import type { components } from './types';
+
+/** The nouns of the server, as its OpenAPI description has them. */
+type Schemas = components['schemas'];
+
+export type Base = Schemas['Base'];
+export type Candidates = Schemas['Candidates'];
+export type Capabilities = Schemas['Capabilities'];
+export type CatalogueEntry = Schemas['CatalogueEntry'];
+export type Change = Schemas['Change'];
+export type Check = Schemas['Check'];
+export type ContractReport = Schemas['ContractReport'];
+export type Deployment = Schemas['Deployment'];
+export type Environment = Schemas['Environment'];
+export type EnvironmentSpec = Schemas['EnvironmentSpec'];
+export type Finding = Schemas['Finding'];
+export type FreezePreview = Schemas['FreezePreview'];
+export type Handler = Schemas['Handler'];
+export type InventoryDiff = Schemas['InventoryDiff'];
+export type KernelStatus = Schemas['KernelStatus'];
+export type ModelPackage = Schemas['ModelPackage'];
+export type Operation = Schemas['Operation'];
+export type Plan = Schemas['Plan'];
+export type ReproduceReport = Schemas['ReproduceReport'];
+export type Revision = Schemas['Revision'];
+export type Snapshot = Schemas['Snapshot'];
+export type TargetInfo = Schemas['TargetInfo'];
+
+/** The engine as the server finds it. */
+export interface IEngine {
+  capabilities: Capabilities | null;
+  problem: { message: string; hint: string } | null;
+  containers: number;
+  version: string;
+}
+
+/** The answer of a deployment to one request. */
+export interface IInvocation {
+  status: number;
+  content_type: string;
+  body: string;
+  seconds: number;
+}
+
+/** What a model package is made of. */
+export interface IPackageRequest {
+  snapshot: string;
+  name: string;
+  model: string[];
+  handler: Handler;
+  sample: string;
+  expected: string;
+  content_type: string;
+}
+
+/** What a deployment is made of. */
+export interface IDeploymentRequest {
+  package: string;
+  target: string;
+  name: string;
+  options: Record<string, unknown>;
+}
