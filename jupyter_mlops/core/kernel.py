@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,28 @@ class KernelStatus:
     """Bytes; 0 where there is none."""
     cpu: float = 0.0
     """Cores in use."""
+
+
+@dataclass(frozen=True)
+class KernelEvent:
+    """Something happened to a kernel that its user did not ask for."""
+
+    kernel_id: str
+    reason: str
+    """``out_of_memory``, ``child_out_of_memory``, ``crashed`` or ``engine_gone``."""
+    message: str
+    hint: str = ""
+    limit: int = 0
+    """Bytes of memory the container may use; 0 where there is no limit."""
+
+
+def kernel_folder(runtime: Path, kernel_id: str) -> Path:
+    """The private folder of one kernel below ``Settings.runtime``.
+
+    Its name is short because the sockets below it share the 107 bytes of a socket's path.
+    """
+    return runtime / hashlib.sha256(kernel_id.encode()).hexdigest()[:10]
+
+
+CONTROL_SOCKET = "k/c"
+"""Below ``kernel_folder``: where the supervisor of the kernel's container answers."""
