@@ -10,10 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
 from .deployment import Deployment, Invocation, Plan
 from .environment import Base, Environment, Resources
+from .errors import UnsupportedError
 from .image_ref import ImageRef
 from .kernel import KernelRecord
 from .model_package import ModelPackage
@@ -191,6 +192,14 @@ class Engine(ABC):
     ) -> str:
         """Push a tag; returns the manifest digest that the engine reports."""
 
+    async def save_image(self, image: str, archive: Path) -> None:
+        """Write an image into a file, in the format of ``docker save``; NotFoundError."""
+        raise UnsupportedError("This engine cannot write an image into a file.")
+
+    async def load_image(self, archive: Path) -> None:
+        """Read an image, with its tags, from a file in the format of ``docker save``."""
+        raise UnsupportedError("This engine cannot read an image from a file.")
+
     @abstractmethod
     async def tag(self, image: str, ref: str) -> None: ...
 
@@ -343,6 +352,15 @@ class Registry(ABC):
         """Streamed into a file, the digest verified before the file appears."""
 
     @abstractmethod
+    async def read_blob(self, ref: ImageRef, digest: str, limit: int = 16 * 1024**2) -> bytes:
+        """A small blob, verified; RegistryError where it is larger than ``limit`` bytes."""
+
+    @abstractmethod
+    async def mount_blob(self, ref: ImageRef, digest: str, source: ImageRef) -> bool:
+        """Make a blob of another repository of this registry one of ``ref``'s, without copying.
+        False where the registry does not do that: put the blob then."""
+
+    @abstractmethod
     async def tags(self, ref: ImageRef) -> list[str]:
         """Sorted; empty for a repository that does not exist."""
 
@@ -354,9 +372,94 @@ class Registry(ABC):
     async def delete(self, ref: ImageRef) -> None:
         """By digest; raises UnsupportedError where the registry forbids deleting."""
 
+    @abstractmethod
+    async def close(self) -> None:
+        """Close idle connections; the next call opens new ones."""
+
+
+class SavedImage(Protocol):
+    """An image in a file that an engine saved. Its methods block."""
+
+    @property
+    def config(self) -> bytes:
+        """The image's configuration (JSON); its digest is the image id."""
+        ...
+
+    @property
+    def diff_ids(self) -> tuple[str, ...]:
+        """Digests of the uncompressed layers, lowest first."""
+        ...
+
+    def open_layer(self, index: int) -> BinaryIO:
+        """The uncompressed tar of one layer, for reading from the start to the end or seeking."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class PackedImage:
+    """An image as the blobs that a registry would hold."""
+
+    manifest: bytes
+    blobs: Mapping[str, Path | bytes]
+    """Digest to content: the config and the compressed layers, not the manifest."""
+
+
+class Layout(Protocol):
+    """An OCI image layout in a tar file; everything read is verified."""
+
+    @property
+    def root(self) -> Descriptor:
+        """What ``index.json`` lists first."""
+        ...
+
+    async def manifest(self, digest: str) -> Manifest: ...
+
+    async def blob(self, digest: str, into: Path) -> None: ...
+
+    async def verify(self, digest: str) -> None:
+        """Raises NotFoundError or DigestMismatchError."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class ImageFiles(Protocol):
+    """Images in files, for machines that share no network."""
+
+    def saved(self, archive: Path) -> SavedImage:
+        """Open what an engine saved (blocks); raises InvalidError."""
+        ...
+
+    async def pack(self, saved: SavedImage, folder: Path) -> PackedImage:
+        """Compress the layers into ``folder``. Equal images give equal bytes."""
+        ...
+
+    async def write(
+        self,
+        file: Path,
+        root: Manifest,
+        tag: str,
+        image: Manifest,
+        image_ref: str,
+        blobs: Mapping[str, Path | bytes],
+    ) -> None:
+        """Write a layout whose index lists ``root`` as ``tag``. ``docker load`` and
+        ``podman load`` read the file too, and call ``image`` ``image_ref`` then. ``blobs`` are
+        all further blobs. The file appears when it is complete."""
+        ...
+
+    async def read(self, file: Path) -> Layout:
+        """Raises InvalidError where the file is no layout."""
+        ...
+
 
 class Registries(Protocol):
     """Finds the client of a registry by host, with configured or Docker's credentials."""
+
+    @property
+    def files(self) -> ImageFiles: ...
 
     def registry(self, host: str, credentials: Credentials | None = None) -> Registry: ...
 
