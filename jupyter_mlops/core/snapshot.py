@@ -158,3 +158,4 @@ class FreezePreview:
     """Bytes of the files that are included."""
     cap: int
     """Bytes that are allowed at most."""
+    git: GitState | None = None
