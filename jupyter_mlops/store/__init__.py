@@ -1,0 +1,1 @@
+"""What we remember: records in SQLite, and content-addressed files."""

@@ -1,0 +1,1 @@
+"""Alembic migrations of the store, one file per step in ``versions``."""
