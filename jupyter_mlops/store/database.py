@@ -111,9 +111,8 @@ def _version(engine: Engine) -> str:
         with engine.connect() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return ""
-            return (
-                connection.execute(select(text("version_num from alembic_version"))).scalar() or ""
-            )
+            found = connection.scalar(text("select version_num from alembic_version"))
+            return str(found or "")
     except OperationalError:
         raise
     except DatabaseError as error:

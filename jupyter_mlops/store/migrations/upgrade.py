@@ -36,7 +36,6 @@ def upgrade(engine: Engine, path: Path, current: Callable[[], str]) -> None:
                 "Upgrade jupyter-mlops here, or set Mlops.data_dir to another folder.",
             )
         # One transaction for all steps: a crash leaves the file as it was.
-        with engine.connect().execution_options(immediate=True) as connection:
-            with connection.begin():
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+        with engine.execution_options(immediate=True).begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
