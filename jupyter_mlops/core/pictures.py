@@ -12,7 +12,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def describe_picture(kind: str, content: str) -> str:
-    """``640×480, sha256:…`` for base64 ``content``.
+    """``640x480, sha256:…`` for base64 ``content``.
 
     A PNG's hash covers its pixels as they come out of the decompressor, and the palette: not the
     texts in it (program, version, date), nor how well it was compressed.
@@ -44,4 +44,4 @@ def _png(raw: bytes) -> str:
         position += 12 + length
     width, height = struct.unpack_from(">II", header)
     seen = hashlib.sha256(header + palette + zlib.decompress(b"".join(packed)))
-    return f"{width}×{height}, sha256:{seen.hexdigest()}"
+    return f"{width}x{height}, sha256:{seen.hexdigest()}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from . import secret_rules
+
 IGNORE_FILE = ".mlopsignore"
 
 _KEYS = "may hold keys or passwords"
@@ -36,33 +38,21 @@ _FOLDERS = {
 }
 
 _FILES = (
-    (".netrc", _KEYS),
-    ("_netrc", _KEYS),
-    (".git-credentials", _KEYS),
-    (".pypirc", _KEYS),
-    (".npmrc", _KEYS),
-    (".condarc", _KEYS),
-    (".pgpass", _KEYS),
-    (".my.cnf", _KEYS),
-    (".boto", _KEYS),
-    (".env", _KEYS),
-    (".env.*", _KEYS),
     ("*.pem", _KEYS),
     ("*.key", _KEYS),
     ("*.p12", _KEYS),
     ("*.pfx", _KEYS),
     ("*.jks", _KEYS),
     ("*.kdbx", _KEYS),
+    (".condarc", _KEYS),
+    (".boto", _KEYS),
+    (".env", _KEYS),
+    (".env.*", _KEYS),
     # The names ssh-keygen gives; not id_*, which would take id_mapping.csv with it.
     ("id_rsa*", _KEYS),
     ("id_dsa*", _KEYS),
     ("id_ecdsa*", _KEYS),
     ("id_ed25519*", _KEYS),
-    (".bash_history", _HISTORY),
-    (".zsh_history", _HISTORY),
-    (".python_history", _HISTORY),
-    (".Rhistory", _HISTORY),
-    (".psql_history", _HISTORY),
     (".sqlite_history", _HISTORY),
     ("*.pyc", _GENERATED),
     (".DS_Store", _GENERATED),
@@ -83,4 +73,7 @@ def denied(path: str, folder: bool = False) -> str:
             return _FOLDERS[part]
     if folder or name in _TEMPLATES:
         return ""
+    secret = secret_rules.denied(path)
+    if secret:
+        return f"may hold {secret}"
     return next((why for pattern, why in _FILES if fnmatchcase(name, pattern)), "")
