@@ -1,0 +1,379 @@
+"""Runs a Jupyter kernel in a container; the life cycle is jupyter_client's.
+
+What its callers do, and what therefore must hold here (jupyter_client 8):
+
+- ``kill`` and ``terminate`` are told the wrong ``restart`` in some restarts: they only ever end
+  the kernel's process. ``cleanup(restart=False)`` alone means the end.
+- Signals are sent to kernels that are dead already, in every automatic restart: no error.
+- ``has_process`` stays true after a crash, until ``wait``.
+- Calls come from several event loops. What must live longer than a call is kept in plain
+  attributes and in the supervisor connection, which has a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
+from traitlets import Dict, Integer, Unicode
+
+from ..core.environment import Resources
+from ..core.errors import EngineError, KernelDeadError, MlopsError, NotFoundError, UnsupportedError
+from ..core.kernel import KernelEvent, KernelRecord
+from ..core.ports import Engine, EngineProvider, Store
+from ..core.settings import Settings
+from . import endings
+from .container import HOME, container_name, container_spec, passwd, user_name
+from .control import Event, Supervisor
+from .endpoint import Endpoint
+from .variables import kernel_environment
+from .workspace import Workspace, workspace
+
+GONE = 255
+"""Exit code of a kernel whose container went away: its own will never be known."""
+
+_CONNECT_SECONDS = 60.0
+
+
+@dataclass
+class ProvisionerParts:
+    """What a kernel needs of the rest of the system."""
+
+    settings: Settings
+    store: Store
+    engines: EngineProvider
+    on_event: Callable[[KernelEvent], None] | None = None
+    """Hears of crashes; called on the loop that started the kernel."""
+
+
+class ContainerProvisioner(KernelProvisionerBase):
+    """One kernel, one container. The traits are the ``config`` of the kernel spec."""
+
+    environment = Unicode()
+    revision = Integer()
+    snapshot = Unicode()
+    image = Unicode(help="Image id.")
+    network = Unicode("outbound")
+    variables = Dict()
+    resources = Dict(help="Fields of core.environment.Resources.")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # The base's is a class attribute: all kernels would share one dictionary.
+        self.connection_info = {}
+        self.parts = self.make_parts()
+        self.last_event: KernelEvent | None = None
+        """The newest thing that went wrong with this kernel."""
+        self.endpoint = Endpoint(self.parts.settings.runtime, str(self.kernel_id))
+        self.record: KernelRecord | None = None
+        self._supervisor: Supervisor | None = None
+        self._workspace: Workspace | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[Any] = set()
+        self._run = 0
+        self._exits: dict[int, int] = {}
+        """Exit code by run, written by the supervisor's thread."""
+        self._has_process = False
+        self._expected = False
+        """The process of this run was told to end."""
+        self._asked = False
+        """A user's shutdown or restart led here, not an automatic one."""
+
+    def make_parts(self) -> ProvisionerParts:
+        """Overridden where adapters and services are joined."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------ process
+
+    @property
+    def has_process(self) -> bool:
+        return self._has_process
+
+    async def poll(self) -> int | None:
+        return self._exits.get(self._run) if self._has_process else 0
+
+    async def wait(self) -> int | None:
+        # No asyncio.Event: the one who sets it and the one who waits may be on different loops.
+        while (code := await self.poll()) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        self._has_process = False
+        return code
+
+    async def send_signal(self, signum: int) -> None:
+        if self._supervisor is None or self._exits.get(self._run) is not None:
+            return
+        try:
+            await self._supervisor.request("signal", timeout=5.0, signal=int(signum))
+        except KernelDeadError as error:
+            self.log.debug("Signal %s did not reach kernel %s: %s", signum, self.kernel_id, error)
+
+    async def kill(self, restart: bool = False) -> None:
+        self._expected = True
+        await self.send_signal(signal.SIGKILL)
+
+    async def terminate(self, restart: bool = False) -> None:
+        self._expected = True
+        await self.send_signal(signal.SIGTERM)
+
+    async def shutdown_requested(self, restart: bool = False) -> None:
+        self._expected = self._asked = True
+
+    # ------------------------------------------------------------------------- launch
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        kwargs = await super().pre_launch(**kwargs)
+        kwargs["env"] = kernel_environment(
+            kwargs["env"],
+            spec_names=self.kernel_spec.env,
+            public=self.variables,
+            network=None if self.network == "none" else self.parts.settings.network,
+            home=HOME,
+            user=user_name(),
+        )
+        # Not km.format_kernel_cmd: it puts this machine's Python and paths in.
+        kwargs["cmd"] = [*self.kernel_spec.argv, *kwargs.pop("extra_arguments", [])]
+        return kwargs
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Raises domain errors, whose text Jupyter shows; nothing is left behind then."""
+        again = self._run > 0
+        self._loop = asyncio.get_running_loop()
+        self._run += 1
+        self._expected = False
+        try:
+            await self._launch(cmd, Path(kwargs.get("cwd") or Path.cwd()), kwargs["env"])
+        except BaseException as error:
+            # A kernel that was there before keeps its container, and what is installed in it.
+            if not again:
+                await self._discard()
+            if not again or self._asked or not isinstance(error, MlopsError):
+                raise
+            # Jupyter's restarter stops for ever at an exception and shows "restarting". A kernel
+            # that died at once is tried again, and then said to be dead.
+            self.log.error("Kernel %s cannot be restarted: %s", self.kernel_id, error)
+            self._exits[self._run] = GONE
+        finally:
+            self._asked = False
+        self._has_process = True
+        session = self._manager.session
+        info: Any = self.endpoint.connection(session.key, session.signature_scheme)
+        self.connection_info = info
+        return info
+
+    async def _launch(self, cmd: list[str], cwd: Path, environment: dict[str, str]) -> None:
+        if self._supervisor is None or not self._supervisor.alive:
+            await self._make_container(cwd)
+        assert self._supervisor is not None
+        session = self._manager.session
+        file = self.endpoint.connection_file_inside
+        connection = self.endpoint.connection_inside(
+            session.key, session.signature_scheme, self._manager.kernel_name
+        )
+        await self._supervisor.request(
+            "start",
+            run=self._run,
+            argv=[word.replace("{connection_file}", file) for word in cmd],
+            environment=environment,
+            cwd=str(cwd.absolute()),
+            files={file: json.dumps(connection)},
+        )
+
+    async def _make_container(self, cwd: Path) -> None:
+        started = time.monotonic()
+        settings, store = self.parts.settings, self.parts.store
+        engine = await self.parts.engines.engine()
+        capabilities = await engine.info()
+        if not capabilities.ipc:
+            raise UnsupportedError(
+                f"Kernels cannot be reached in containers of {capabilities.title}: it does not "
+                "share Unix sockets with this machine.",
+                "Use a container engine that runs on this machine itself.",
+            )
+        if await engine.image(self.image) is None:
+            raise self._image_missing(capabilities.title)
+        self._workspace = workspace(cwd, self._server_root())
+        home = settings.data / "homes" / (self.snapshot or self.environment)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.endpoint.make()
+        self.endpoint.clear_sockets()
+        users = await passwd(engine, settings, self.image, capabilities.rootless)
+        self.endpoint.passwd.write_text(users)
+        name = container_name(self.endpoint)
+        # Before the container: a crash between the two must leave a trace, not an orphan.
+        self.record = KernelRecord(
+            id=str(self.kernel_id),
+            container=name,
+            owner=settings.owner,
+            environment=self.environment,
+            revision=self.revision,
+            snapshot=self.snapshot,
+            image=self.image,
+            project=str(self._workspace.project),
+            workspace=str(self._workspace.folder),
+            home=str(home),
+            started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            language=self.kernel_spec.language,
+            pid=os.getpid(),
+        )
+        await store.kernels.save(self.record)
+        if self._run > 1:
+            await engine.remove(name)
+        spec = container_spec(
+            settings=settings,
+            capabilities=capabilities,
+            endpoint=self.endpoint,
+            workspace=self._workspace,
+            home=home,
+            kernel_id=str(self.kernel_id),
+            image=self.image,
+            environment=self.environment,
+            revision=self.revision,
+            network=self.network,
+            variables=self.variables,
+            resources=Resources(**self.resources),
+        )
+        container = await engine.create(spec)
+        self.record = replace(self.record, container=container)
+        await store.kernels.save(self.record)
+        await engine.start(container)
+        self._supervisor = await self._connect(engine, container)
+        self.log.debug(
+            "Container of kernel %s up in %.2f s", self.kernel_id, time.monotonic() - started
+        )
+
+    async def _connect(self, engine: Engine, container: str) -> Supervisor:
+        deadline = time.monotonic() + _CONNECT_SECONDS
+        look = time.monotonic() + 0.5
+        while True:
+            try:
+                return Supervisor.connect(self.endpoint.control, self._heard)
+            except OSError:
+                await asyncio.sleep(0.005)
+            if time.monotonic() < look:
+                continue
+            look = time.monotonic() + 0.5
+            state = await engine.inspect(container)
+            if state is None or state.phase == "exited":
+                lines = (await engine.logs(container, 20)).strip().splitlines() if state else []
+                raise EngineError(
+                    "The kernel's container ended before the kernel could start"
+                    + (f": {lines[-1]}" if lines else "."),
+                    "Look whether the environment has Python in /opt/env, and build it again.",
+                )
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"The kernel's container did not come up within {_CONNECT_SECONDS:.0f} s.",
+                    "The machine may be short of memory or busy. Try again.",
+                )
+
+    def _image_missing(self, engine: str) -> NotFoundError:
+        if self.snapshot:
+            return NotFoundError(
+                f"The image of snapshot {self.snapshot} is not in {engine}.",
+                "Open the snapshot again from its catalogue or file: that brings the image.",
+            )
+        return NotFoundError(
+            f"The image of {self.environment}, revision {self.revision}, is not in {engine}.",
+            "Build the environment again.",
+        )
+
+    @property
+    def _manager(self) -> Any:
+        """The KernelManager."""
+        return self.parent
+
+    def _server_root(self) -> Path | None:
+        """The folder a Jupyter server serves; None where there is no server."""
+        root = getattr(getattr(self.parent, "parent", None), "root_dir", "")
+        return Path(root) if root else None
+
+    # ------------------------------------------------------------------------- events
+
+    def _heard(self, event: Event) -> None:
+        """On the supervisor's thread."""
+        limit = int(self.resources.get("memory", 0))
+        found: KernelEvent | None = None
+        if event["event"] == "exit":
+            self._exits[event["run"]] = event["code"]
+            if event["run"] == self._run and not self._expected:
+                found = endings.ended(str(self.kernel_id), event["code"], event["oom_kills"], limit)
+        elif event["event"] == "oom":
+            found = endings.child_ended(str(self.kernel_id), limit)
+        elif event["event"] == "gone":
+            self._exits.setdefault(self._run, GONE)
+            if self.record is not None and not self._expected:
+                self._on_loop(self._find_out(self.record.container, limit))
+        if found is not None:
+            self.last_event = found
+            self._on_loop(self._tell(found))
+
+    def _on_loop(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._loop is None or self._loop.is_closed():
+            work.close()
+            return
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._tasks.add(future)
+        future.add_done_callback(self._tasks.discard)
+
+    async def _find_out(self, container: str, limit: int) -> None:
+        event = await endings.container_gone(
+            str(self.kernel_id), container, self.parts.engines, limit
+        )
+        self.last_event = event
+        await self._tell(event)
+
+    async def _tell(self, event: KernelEvent) -> None:
+        self.log.warning("Kernel %s: %s %s", event.kernel_id, event.message, event.hint)
+        if hasattr(self._manager, "reason"):
+            # JupyterLab shows it when the kernel is dead for good.
+            self._manager.reason = event.message
+        if self.parts.on_event is not None:
+            self.parts.on_event(event)
+
+    # ------------------------------------------------------------------------ the end
+
+    async def cleanup(self, restart: bool = False) -> None:
+        if not restart:
+            self._expected = True
+            await self._discard()
+
+    async def _discard(self) -> None:
+        """Container, record and sockets; any of them may be gone already."""
+        supervisor, self._supervisor = self._supervisor, None
+        record, self.record = self.record, None
+        self._exits.setdefault(self._run, GONE)
+        if supervisor is not None:
+            supervisor.close()
+        if record is not None:
+            try:
+                await (await self.parts.engines.engine()).remove(record.container)
+            except MlopsError as error:
+                # The record stays, so that the container is found when the engine is back.
+                self.log.warning("Container of kernel %s is left: %s", self.kernel_id, error)
+            else:
+                await self.parts.store.kernels.delete(record.id)
+        self.endpoint.remove()
+
+    def resolve_path(self, path: str) -> str | None:
+        """A path that the kernel speaks of, on this machine; None when it is not here."""
+        if self._workspace is None or self.record is None:
+            return None
+        if path == "~" or path.startswith(("~/", f"{HOME}/")):
+            inner = path.removeprefix(HOME).removeprefix("~").lstrip("/")
+            found, roots = Path(self.record.home) / inner, [Path(self.record.home)]
+        else:
+            found = self._workspace.project / path
+            roots = [Path(mount.source) for mount in self._workspace.mounts]
+        found = Path(os.path.normpath(found))
+        if found.exists() and any(found.is_relative_to(root) for root in roots):
+            return found.as_posix()
+        return None
