@@ -172,7 +172,7 @@ class ContainerProvisioner(KernelProvisionerBase):
     async def _launch(self, cmd: list[str], cwd: Path, environment: dict[str, str]) -> None:
         if self._supervisor is None or not self._supervisor.alive:
             await self._make_container(cwd)
-        assert self._supervisor is not None
+        assert self._supervisor is not None and self._workspace is not None
         session = self._manager.session
         file = self.endpoint.connection_file_inside
         connection = self.endpoint.connection_inside(
@@ -183,7 +183,7 @@ class ContainerProvisioner(KernelProvisionerBase):
             run=self._run,
             argv=[word.replace("{connection_file}", file) for word in cmd],
             environment=environment,
-            cwd=str(cwd.absolute()),
+            cwd=str(self._workspace.project),
             files={file: json.dumps(connection)},
         )
 
