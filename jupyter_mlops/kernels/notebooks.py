@@ -123,7 +123,8 @@ class ContainerNotebooks:
                 raise asyncio.CancelledError from None
             event = getattr(manager.provisioner, "last_event", None)
             raise KernelDeadError(
-                f"Code cell {done + 1} of {name} ended the kernel. {event.message if event else ''}",
+                f"Code cell {done + 1} of {name} ended the kernel. "
+                + (event.message if event else ""),
                 event.hint if event else "",
             ) from None
         except CellTimeoutError:

@@ -1,0 +1,188 @@
+"""The supervisor as a process of this machine: its protocol, without a container."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+import jupyter_mlops
+
+SOURCE = Path(jupyter_mlops.__file__).parent / "guest" / "supervisor.py"
+
+
+class Client:
+    """Talks to it as any language could: JSON lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                self.socket.connect(str(path))
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "the supervisor does not listen"
+                time.sleep(0.01)
+        self.socket.settimeout(15)
+        self.stream = self.socket.makefile("rw")
+        self.events: list[dict] = []
+        self.number = 0
+
+    def ask(self, command: str, **fields) -> dict:
+        self.number += 1
+        self.stream.write(json.dumps({"id": self.number, "command": command, **fields}) + "\n")
+        self.stream.flush()
+        while True:
+            message = json.loads(self.stream.readline())
+            if message.get("id") == self.number:
+                return message
+            self.events.append(message)
+
+    def event(self) -> dict:
+        return self.events.pop(0) if self.events else json.loads(self.stream.readline())
+
+    def start(self, code: str, run: int = 1, cwd: str = "/", **environment: str) -> dict:
+        argv = [sys.executable, "-c", code]
+        return self.ask("start", run=run, argv=argv, environment=environment, cwd=cwd)
+
+
+@pytest.fixture
+def supervisor():
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = Path(folder) / "c"
+        process = subprocess.Popen([sys.executable, "-I", str(SOURCE), str(path)])
+        client = Client(path)
+        client.path, client.process = path, process
+        yield client
+        process.kill()
+        process.wait()
+
+
+def test_reports_how_a_program_ended(supervisor):
+    assert supervisor.start("import os; os._exit(7)", run=4)["ok"]
+    event = supervisor.event()
+    assert (event["event"], event["run"], event["code"]) == ("exit", 4, 7)
+    assert supervisor.start("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", run=5)["ok"]
+    assert supervisor.event()["code"] == -signal.SIGSEGV
+
+
+def test_the_program_gets_the_given_environment_and_no_other(supervisor, tmp_path):
+    code = "import json, os; json.dump([dict(os.environ), os.getcwd()], open('out', 'w'))"
+    supervisor.start(code, cwd=str(tmp_path), A="1")
+    supervisor.event()
+    environment, cwd = json.loads((tmp_path / "out").read_text())
+    environment.pop("LC_CTYPE", None)  # Python sets it itself.
+    assert environment == {"A": "1"}
+    assert cwd == str(tmp_path)
+
+
+def test_the_program_leads_its_own_session_and_dies_first(supervisor, tmp_path):
+    code = (
+        "import os; print(os.getsid(0) == os.getpid(), open('/proc/self/oom_score_adj').read(),"
+        " file=open('out', 'w'))"
+    )
+    supervisor.start(code, cwd=str(tmp_path))
+    supervisor.event()
+    assert (tmp_path / "out").read_text().split() == ["True", "1000"]
+
+
+def test_signals_reach_the_whole_group(supervisor, tmp_path):
+    code = (
+        "import subprocess, time; p = subprocess.Popen(['sleep', '60']);"
+        " open('pid', 'w').write(str(p.pid)); p.wait()"
+    )
+    supervisor.start(code, cwd=str(tmp_path))
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        time.sleep(0.02)
+    child = int((tmp_path / "pid").read_text())
+    assert supervisor.ask("signal", signal=int(signal.SIGKILL))["delivered"]
+    assert supervisor.event()["code"] == -signal.SIGKILL
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{child}").exists() and "Z" not in _state(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert not supervisor.ask("signal", signal=2)["delivered"], "a dead kernel is no error"
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+def test_a_program_that_cannot_run_says_why(supervisor, tmp_path):
+    answer = supervisor.ask("start", run=1, argv=["/no/such"], environment={}, cwd="/")
+    assert not answer["ok"]
+    assert answer["error"] == "cannot run /no/such: No such file or directory"
+    answer = supervisor.ask("start", run=1, argv=["true"], environment={}, cwd="/no/folder")
+    assert answer["error"] == "cannot enter the folder /no/folder: No such file or directory"
+    assert not supervisor.ask("status")["running"]
+    assert supervisor.start("pass")["ok"], "and the next one can"
+
+
+def test_files_are_private_and_a_second_start_is_refused(supervisor, tmp_path):
+    file = tmp_path / "connection.json"
+    argv = ["sleep", "60"]
+    environment = {"PATH": os.environ["PATH"]}
+    answer = supervisor.ask(
+        "start", run=1, argv=argv, environment=environment, cwd="/", files={str(file): "secret"}
+    )
+    assert answer["ok"]
+    assert file.read_text() == "secret"
+    assert file.stat().st_mode & 0o777 == 0o600
+    again = supervisor.ask("start", run=2, argv=argv, environment=environment, cwd="/")
+    assert again["error"] == "a kernel is running already"
+    status = supervisor.ask("status")
+    assert status["running"] and status["pid"] == answer["pid"] and status["run"] == 1
+
+
+def test_requests_it_does_not_understand_are_answered(supervisor):
+    assert not supervisor.ask("dance")["ok"]
+    supervisor.stream.write("no json\n")
+    supervisor.stream.flush()
+    assert json.loads(supervisor.stream.readline())["id"] is None
+    assert not supervisor.ask("start", run=1)["ok"]
+    assert supervisor.ask("status")["ok"]
+
+
+def test_every_client_hears_events_and_a_lost_one_disturbs_nobody(supervisor):
+    other, lost = Client(supervisor.path), Client(supervisor.path)
+    lost.socket.close()
+    lost.stream.close()
+    supervisor.start("pass")
+    assert supervisor.event()["event"] == other.event()["event"] == "exit"
+
+
+def test_stop_gives_the_kernel_time_and_then_ends(supervisor, tmp_path):
+    code = (
+        "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(3));"
+        " open('up', 'w').close(); time.sleep(60)"
+    )
+    supervisor.start(code, cwd=str(tmp_path))
+    while not (tmp_path / "up").exists():
+        time.sleep(0.02)
+    assert supervisor.ask("stop", grace=5)["ok"]
+    assert supervisor.events[-1]["code"] == 3
+    assert supervisor.process.wait(5) == 0
+
+
+def test_stop_does_not_wait_for_ever(supervisor, tmp_path):
+    code = "import signal, time; signal.signal(15, signal.SIG_IGN); open('up', 'w'); time.sleep(60)"
+    supervisor.start(code, cwd=str(tmp_path))
+    while not (tmp_path / "up").exists():
+        time.sleep(0.02)
+    started = time.monotonic()
+    supervisor.process.terminate()  # What an engine does to process 1.
+    supervisor.ask("stop", grace=0.3)
+    assert supervisor.process.wait(5) == 0
+    assert time.monotonic() - started < 4
