@@ -1,0 +1,325 @@
+"""One client's connection: requests are read strictly and answered in their order."""
+
+import asyncio
+import json
+import socket
+
+from . import http1, logs
+from .errors import Refused
+
+IDLE = 300.0
+HEAD = 30.0
+"""Seconds a request's head may take, once begun."""
+STALL = 60.0
+"""Seconds without a byte of a body, or without a byte of an answer being taken."""
+AHEAD = 64 * 1024
+"""Bytes read ahead of the answer to the request before."""
+MOST_CONNECTIONS = 4000
+LARGE = 64 * 1024
+BUFFERED_BODIES = 10
+"""Bodies of the largest size that may be on their way in at once."""
+
+_heads = {}
+"""Answer heads by (status, meta, keep alive)."""
+
+
+class Connection(asyncio.Protocol):
+    """Reads one request at a time; while it is answered, reads ahead a little, then stops."""
+
+    def __init__(self, front):
+        self.front = front
+        self.transport = None
+        self.deadline = 0.0
+        """The loop's time when we give up; 0 while the model works."""
+        self._buffer = b""
+        self._head = None
+        """Of the request that is being received or answered."""
+        self._parts = None
+        self._missing = 0
+        self._chunks = None
+        self._held = 0
+        """Our share of the front's ``buffered``."""
+        self._busy = False
+        self._paused = False
+        self._full = False
+        """The client does not take our answers as fast as we write them."""
+        self._advancing = False
+        self._ending = False
+        self._eof = False
+
+    # ------------------------------------------------------------------ called by the loop
+
+    def connection_made(self, transport):
+        self.transport = transport
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            # asyncio does this only for sockets that say IPPROTO_TCP, which inherited ones don't.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.front.connections.add(self)
+        self.deadline = self.front.now + IDLE
+        if len(self.front.connections) > MOST_CONNECTIONS:
+            self._refuse(Refused(503, "Too many connections are open."))
+
+    def connection_lost(self, error):
+        self.front.connections.discard(self)
+        self._release()
+        self._ending = True
+        self._buffer = b""
+        self._parts = self._chunks = None
+
+    def pause_writing(self):
+        self._full = True
+
+    def resume_writing(self):
+        self._full = False
+        self._advance()
+
+    def data_received(self, data):
+        if self._ending:
+            return
+        if self._missing:
+            self._body(data)
+            return
+        if self._chunks is not None:
+            self._chunked(data)
+            return
+        self._buffer = self._buffer + data if self._buffer else data
+        if self._busy or self._full:
+            if len(self._buffer) > AHEAD and not self._paused:
+                self._paused = True
+                self.transport.pause_reading()
+            return
+        self._advance()
+
+    # --------------------------------------------------------------------------- receiving
+
+    def _advance(self):
+        """Begin as many requests as are here and may be begun."""
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            while self._buffer and not (
+                self._busy or self._full or self._ending or self._missing or self._chunks
+            ):
+                if not self._begin():
+                    break
+        except Refused as refused:
+            self._refuse(refused)
+        finally:
+            self._advancing = False
+        if self._paused and not self._busy and not self._ending:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def _begin(self):
+        """Take one head from the buffer; False while it is incomplete. Raises Refused."""
+        buffer = self._buffer
+        end = http1.head_end(buffer)
+        if end < 0:
+            if self._head is None and self.deadline - self.front.now > HEAD:
+                self.deadline = self.front.now + HEAD
+            return False
+        raw = buffer[:end]
+        head = self.front.heads.get(raw)
+        if head is None:
+            head = http1.parse_head(raw)
+            if len(raw) < 2048:
+                if len(self.front.heads) >= 256:
+                    self.front.heads.clear()
+                self.front.heads[raw] = head
+        self._head = head
+        if not head.length:
+            self._buffer = buffer[end + 4 :]
+            self._received(b"")
+            return True
+        self._check(head)
+        start = end + 4
+        if 0 < head.length <= len(buffer) - start:
+            self._buffer = buffer[start + head.length :]
+            self._received(buffer[start : start + head.length])
+            return True
+        rest = buffer[start:]
+        self._buffer = b""
+        if head.expects and not rest:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.deadline = self.front.now + STALL
+        if head.length > 0:
+            self._parts = []
+            self._missing = head.length
+            if rest:
+                self._body(rest)
+        else:
+            self._chunks = http1.Chunks(self.front.settings.max_body)
+            self._chunked(rest)
+        return True
+
+    def _check(self, head):
+        """Refuse a body before it is read: too large, to nowhere, or one too many."""
+        front = self.front
+        limit = front.settings.max_body
+        if head.length > limit:
+            raise Refused(413, "The body has %d bytes, more than %d." % (head.length, limit))
+        if head.expects:
+            answer = front.route(head)
+            if answer is not None and answer[0] >= 400:
+                raise Refused(answer[0], json.loads(answer[2].decode())["error"])
+        if head.length > LARGE:
+            self._hold(head.length)
+
+    def _hold(self, size):
+        front = self.front
+        if front.buffered + size > front.settings.max_body * BUFFERED_BODIES:
+            raise Refused(503, "Too many large bodies are on their way.")
+        front.buffered += size
+        self._held += size
+
+    def _release(self):
+        self.front.buffered -= self._held
+        self._held = 0
+
+    def _body(self, data):
+        self.deadline = self.front.now + STALL
+        if len(data) > self._missing:
+            self._buffer = data[self._missing :]
+            data = data[: self._missing]
+        self._parts.append(data)
+        self._missing -= len(data)
+        if not self._missing:
+            body, self._parts = b"".join(self._parts), None
+            self._received(body)
+            self._advance()
+
+    def _chunked(self, data):
+        self.deadline = self.front.now + STALL
+        try:
+            rest = self._chunks.feed(data)
+            grown = len(self._chunks.body) - self._held
+            if grown > LARGE:
+                self._hold(grown)
+        except Refused as refused:
+            self._refuse(refused)
+            return
+        if rest is not None:
+            body, self._chunks = bytes(self._chunks.body), None
+            self._buffer = rest
+            self._received(body)
+            self._advance()
+
+    # --------------------------------------------------------------------------- answering
+
+    def _received(self, body):
+        """A whole request is here."""
+        self._busy = True
+        self.deadline = 0.0
+        answer = self.front.route(self._head)
+        if answer is None:
+            self.front.submit(self, self._head, body)
+        else:
+            self.answer(*answer)
+
+    def answer(self, status, meta, body):
+        """Write the answer to the request in hand; ``meta`` is content type and headers."""
+        if self._held:
+            self._release()
+        head, front = self._head, self.front
+        if self._ending or head is None:
+            return
+        if front.settings.access_log or status >= 400:
+            level = "info" if status < 400 else "warning" if status < 500 else "error"
+            text = body[:1000].decode("utf-8", "replace") if status >= 400 else ""
+            logs.write("request", text, level, method=head.method, path=head.path, status=status)
+        keep = head.keep_alive and not front.draining and (bool(self._buffer) or not self._eof)
+        prefix = _heads.get((status, meta, keep)) or _answer_head(status, meta, keep)
+        if head.method == "HEAD":
+            self.transport.write(
+                b"%b%bContent-Length: %d\r\n\r\n" % (prefix, front.date, len(body))
+            )
+        elif len(body) > LARGE:
+            self.transport.write(
+                b"%b%bContent-Length: %d\r\n\r\n" % (prefix, front.date, len(body))
+            )
+            self.transport.write(body)
+        else:
+            self.transport.write(
+                b"%b%bContent-Length: %d\r\n\r\n%b" % (prefix, front.date, len(body), body)
+            )
+        self._head = None
+        self._busy = False
+        if not keep:
+            self._close()
+            return
+        self.deadline = front.now + IDLE
+        if self._buffer or self._paused:
+            self._advance()
+        if self._eof and not self._busy and not self._ending:
+            self.transport.close()
+
+    def _refuse(self, refused):
+        """Answer what cannot be read, and close: where the next request begins is not known."""
+        head = self._head
+        logs.write("refused", refused.message, "warning", status=refused.status)
+        body = json.dumps({"error": refused.message}).encode()
+        prefix = _answer_head(refused.status, b"application/json", False)
+        text = b"%b%bContent-Length: %d\r\n\r\n" % (prefix, self.front.date, len(body))
+        self.transport.write(text if head is not None and head.method == "HEAD" else text + body)
+        self._release()
+        self._missing = 0
+        self._chunks = self._parts = None
+        self._close()
+
+    def _close(self):
+        """End politely: what the client still sends is read and dropped for a moment.
+
+        Closing at once would reset the connection, and the client might lose our answer.
+        """
+        self._ending = True
+        self._buffer = b""
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+        self.deadline = self.front.now + 3.0
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def eof_received(self):
+        """The client sends no more; it may still read the answers to what it sent."""
+        self._eof = True
+        return self._busy and not self._ending
+
+    def overdue(self):
+        """Called when the deadline has passed."""
+        begun = self._missing or self._chunks is not None or self._buffer
+        if self._ending or not begun:
+            self.transport.abort()
+        else:
+            self._refuse(Refused(408, "The rest of the request did not come."))
+
+    def drain(self):
+        """We are shutting down: close now if nothing has begun, else after the answer."""
+        begun = self._busy or self._missing or self._chunks is not None or self._buffer
+        if not begun and not self._ending:
+            self.transport.close()
+
+
+def _answer_head(status, meta, keep):
+    """Status line and headers up to Date; cached, since the same few come again and again."""
+    content_type, _, headers = meta.partition(b"\x00")
+    lines = [b"HTTP/1.1 %d %b" % (status, http1.REASONS.get(status, "Status").encode())]
+    if content_type:
+        lines.append(b"Content-Type: " + content_type)
+    if headers:
+        lines += headers.split(b"\x00")
+    if status == 503:
+        lines.append(b"Retry-After: 1")
+    if status == 405:
+        lines.append(b"Allow: GET, HEAD, POST")
+    if not keep:
+        lines.append(b"Connection: close")
+    text = b"\r\n".join(lines) + b"\r\n"
+    if len(_heads) >= 256:
+        _heads.clear()
+    _heads[(status, meta, keep)] = text
+    return text

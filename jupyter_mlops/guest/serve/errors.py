@@ -1,0 +1,24 @@
+"""What a request can be refused with."""
+
+
+class Refused(Exception):
+    """The request ends here: ``status`` and a sentence that tells the caller why."""
+
+    def __init__(self, status, message):
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class NotServable(Exception):
+    """The worker cannot serve at all: the model or its handler does not load."""
+
+
+def sentence(error):
+    """``ValueError: X has 3 features …``: type and text, at most 1,000 characters.
+
+    Callers of SageMaker see 2,048 characters of an error, so the useful part is short and first.
+    """
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    return (name + ": " + text if text else name)[:1000]

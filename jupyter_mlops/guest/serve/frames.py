@@ -1,0 +1,24 @@
+"""Messages between the front and its workers: length-framed, multiplexed by id.
+
+``header | meta | body``, the same both ways. For a request, meta is content type, accept and
+custom attributes, separated by NUL; for a result it is the answer's content type, and headers,
+each after a NUL.
+"""
+
+import struct
+
+HEADER = struct.Struct("<QIIHHB")
+"""Body bytes, id, microseconds in the handler, HTTP status, meta bytes, kind."""
+SIZE = HEADER.size
+
+REQUEST = 1
+RESULT = 2
+READY = 3
+"""The model is loaded and warm; body is JSON about the worker."""
+FAILED = 4
+"""The model cannot be loaded; body is the reason."""
+
+
+def pack(kind, number, meta=b"", body_size=0, status=0, micros=0):
+    """Header and meta; the body follows as bytes of its own, so it is never copied for a prefix."""
+    return HEADER.pack(body_size, number, min(micros, 0xFFFFFFFF), status, len(meta), kind) + meta

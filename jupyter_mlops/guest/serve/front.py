@@ -1,0 +1,186 @@
+"""PID 1 of the container: owns HTTP, health, metrics, limits and shutdown; never runs user code."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+
+from . import logs, machine
+from .connection import Connection
+from .metrics import Metrics
+from .pool import Pool, Request
+from .settings import Settings
+
+SMALL_BATCH = 6
+"""Megabytes of one batch transform request by default; times the workers at most 100."""
+
+
+class Front:
+    """What all connections share."""
+
+    def __init__(self, settings, spec):
+        self.settings = settings
+        self.spec = spec
+        self.metrics = Metrics()
+        self.pool = Pool(settings)
+        self.connections = set()
+        self.draining = False
+        self.heads = {}
+        """Parsed heads by their bytes: a client sends the same ones again and again."""
+        self.buffered = 0
+        """Bytes of large bodies being received, over all connections."""
+        self.now = 0.0
+        """The loop's time, as of the last tick."""
+        self.date = b""
+        self.began = time.time()
+        self.stopped = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._server = None
+        self._routes = {
+            "/ping": ("GET", self._ping),
+            "/invocations": ("POST", None),
+            "/execution-parameters": ("GET", self._parameters),
+            "/metrics": ("GET", self._metrics),
+        }
+
+    # ------------------------------------------------------------------------------- routes
+
+    def route(self, head):
+        """(status, content type, body) of what we answer ourselves; None for the model's."""
+        known = self._routes.get(head.path)
+        if known is None:
+            return problem(404, "There is no %s here; requests go to /invocations." % head.path)
+        method, answer = known
+        if head.method != method and not (method == "GET" and head.method == "HEAD"):
+            return problem(405, "%s takes %s requests." % (head.path, method))
+        return answer() if answer is not None else None
+
+    def _ping(self):
+        if self.pool.ready_count and not self.draining:
+            return 200, b"application/json", b""
+        if self.draining:
+            return problem(503, "The service is shutting down.")
+        return problem(503, self.pool.problem or "The model is being loaded.")
+
+    def _parameters(self):
+        workers = max(1, self.pool.ready_count)
+        content_type = (self.spec.get("sample") or {}).get("content_type", "")
+        lines = content_type.split(";")[0] in ("text/csv", "application/jsonlines")
+        parameters = {
+            "MaxConcurrentTransforms": min(workers, 100 // SMALL_BATCH),
+            "BatchStrategy": "MULTI_RECORD" if lines else "SINGLE_RECORD",
+            "MaxPayloadInMB": SMALL_BATCH,
+        }
+        return 200, b"application/json", json.dumps(parameters).encode()
+
+    def _metrics(self):
+        pool = self.pool
+        text = self.metrics.text(
+            [
+                ("mlops_workers", "Worker processes wanted.", "gauge", len(pool.workers)),
+                ("mlops_workers_ready", "Workers with a loaded model.", "gauge", pool.ready_count),
+                ("mlops_worker_restarts_total", "Workers that ended.", "counter", pool.restarts),
+                ("mlops_requests_in_flight", "Waiting or running.", "gauge", pool.in_flight),
+                ("mlops_connections", "Open connections.", "gauge", len(self.connections)),
+                ("mlops_uptime_seconds", "Since start.", "gauge", time.time() - self.began),
+                ("mlops_memory_bytes", "Resident, of all processes.", "gauge", self._memory()),
+            ]
+        )
+        return 200, b"text/plain; version=0.0.4; charset=utf-8", text.encode()
+
+    def _memory(self):
+        pids = [w.process.pid for w in self.pool.workers if w.process is not None]
+        return machine.resident() + sum(machine.resident(pid) for pid in pids)
+
+    def submit(self, connection, head, body):
+        """Hand a request to the model; the connection's ``answer`` is called once."""
+        began = time.perf_counter()
+
+        def reply(status, meta, answer):
+            self.metrics.record(status, time.perf_counter() - began, len(body), len(answer))
+            if not meta:
+                # No answer of the handler's, but a sentence that says why there is none.
+                _, meta, answer = problem(status, answer.decode("utf-8", "replace"))
+            connection.answer(status, meta, answer)
+
+        if not self.pool.submit(Request(head.meta, body, reply)):
+            busy = "Too many requests are waiting." if self.pool.ready_count else ""
+            text = busy or self.pool.problem or "The model is being loaded."
+            reply(503, b"", text.encode())
+
+    # --------------------------------------------------------------------------- life cycle
+
+    async def run(self):
+        """Serve until a signal asks us to stop. Returns the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
+        self._loop.add_signal_handler(signal.SIGCHLD, self.pool.reap)
+        self._tick()
+        settings = self.settings
+        try:
+            self._server = await self._loop.create_server(
+                lambda: Connection(self), settings.host, settings.port, backlog=1024
+            )
+        except OSError as error:
+            logs.write("failed", "Port %d cannot be used: %s" % (settings.port, error), "error")
+            return 1
+        port = self._server.sockets[0].getsockname()[1]
+        logs.write("listening", port=port, pid=os.getpid(), cpus=machine.cpus(),
+                   memory=machine.memory(), python=sys.version.split()[0])  # fmt: skip
+        self.pool.start()
+        await self.stopped
+        await self._drain()
+        return 0
+
+    def stop(self, why):
+        if not self.draining:
+            self.draining = True
+            logs.write("stopping", why, in_flight=self.pool.in_flight)
+            self.stopped.set_result(None)
+
+    async def _drain(self):
+        """Answer what is being received or answered; nothing new."""
+        self._server.close()
+        for connection in list(self.connections):
+            connection.drain()
+        deadline = self._loop.time() + self.settings.drain
+        while self.connections and self._loop.time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        unanswered = self.pool.in_flight
+        await self.pool.stop(grace=1.0)
+        await asyncio.sleep(0.01)
+        logs.write("stopped", unanswered=unanswered)
+
+    def _tick(self):
+        """Once a second: the time, and what took too long."""
+        self.now = self._loop.time()
+        stamp = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
+        self.date = b"Date: " + stamp.encode("ascii") + b"\r\n"
+        for connection in [c for c in self.connections if c.deadline and c.deadline < self.now]:
+            connection.overdue()
+        self.pool.overdue(self.now)
+        self._loop.call_later(1.0, self._tick)
+
+
+def problem(status, text):
+    """An answer of ours that says what is wrong."""
+    return status, b"application/json", json.dumps({"error": text}).encode()
+
+
+def main():
+    """Run the front; returns the exit code."""
+    from .errors import NotServable
+
+    settings = Settings()
+    try:
+        spec = settings.spec()
+    except NotServable as error:
+        logs.write("failed", str(error), "error")
+        return 1
+
+    async def run():
+        return await Front(settings, spec).run()
+
+    return asyncio.run(run())

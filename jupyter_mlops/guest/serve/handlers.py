@@ -1,0 +1,201 @@
+"""What answers a request: SageMaker's four functions, or one function of a file."""
+
+import importlib.util
+import inspect
+import os
+import sys
+
+from . import coding, models
+from .errors import NotServable, Refused, sentence
+
+TEXT = (coding.JSON, coding.CSV)
+"""Bodies that SageMaker's own containers give to ``input_fn`` as str and not as bytes."""
+
+
+class Context:
+    """What handlers with one more parameter get, in the manner of SageMaker's containers."""
+
+    def __init__(self, model_dir, headers=None):
+        self.system_properties = {"model_dir": model_dir, "gpu_id": None}
+        self._headers = headers or {}
+        self.response_headers = {}
+
+    def get_request_header(self, index, name):
+        return self._headers.get(name.lower())
+
+    def get_all_request_header(self, index=0):
+        return dict(self._headers)
+
+    def set_response_header(self, name, value):
+        self.response_headers[str(name)] = str(value)
+
+
+def load(spec, model_dir, accept):
+    """The handler of a package: callable with (body, content type, accept, custom attributes).
+
+    It returns (status, content type, body, headers). Raises NotServable, or whatever the user's
+    code raises when it is imported.
+    """
+    handler = spec.get("handler") or {}
+    module = _module(os.path.join(model_dir, "code", handler.get("path", "inference.py")))
+    if handler.get("kind") == "function":
+        return Function(module, handler["function"], accept)
+    return Inference(module, model_dir, accept)
+
+
+def _module(path):
+    """Import the handler's file under its own name, with its neighbours importable."""
+    if not os.path.isfile(path):
+        raise NotServable("The handler %s is not in the model archive." % path)
+    sys.path.insert(0, os.path.dirname(path))
+    name = os.path.splitext(os.path.basename(path))[0]
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    # Models pickled in a notebook look for their classes in __main__: the handler's are offered.
+    main = sys.modules["__main__"].__dict__
+    for key, value in vars(module).items():
+        if not key.startswith("_"):
+            main.setdefault(key, value)
+    return module
+
+
+class Inference:
+    """``model_fn``, ``input_fn``, ``predict_fn``, ``output_fn``, or ``transform_fn`` for the last
+    three; each may be missing."""
+
+    def __init__(self, module, model_dir, accept):
+        self._accept = accept
+        self._model_dir = model_dir
+        own = {
+            name: getattr(module, name, None)
+            for name in ("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn")
+        }
+        if own["transform_fn"] and (own["input_fn"] or own["predict_fn"] or own["output_fn"]):
+            raise NotServable(
+                "%s has transform_fn and also input_fn, predict_fn or output_fn: "
+                "keep one way of the two." % module.__file__
+            )
+        model_fn = _with_context(own["model_fn"], 1) if own["model_fn"] else None
+        if model_fn is not None:
+            self._model = model_fn(model_dir, context=Context(model_dir))
+        else:
+            self._model = models.load(model_dir)
+        self._input = _with_context(own["input_fn"], 2) if own["input_fn"] else None
+        self._predict = _with_context(own["predict_fn"], 2) if own["predict_fn"] else None
+        self._output = _with_context(own["output_fn"], 2) if own["output_fn"] else None
+        self._transform = _with_context(own["transform_fn"], 4) if own["transform_fn"] else None
+
+    def __call__(self, body, content_type, accept, attributes):
+        context = Context(
+            self._model_dir,
+            {
+                "content-type": content_type,
+                "accept": accept,
+                "x-amzn-sagemaker-custom-attributes": attributes,
+            },
+        )
+        if self._transform is not None:
+            wanted = accept if accept not in ("", "*/*") else self._accept
+            answer = self._run(
+                "transform_fn", (UnicodeDecodeError, JSON_ERROR), self._transform,
+                self._model, self._given(body, content_type), content_type, wanted,
+                context=context,
+            )  # fmt: skip
+            return (200, *_sent(answer, wanted), context.response_headers)
+        if self._output is None:
+            # Before the work: an answer nobody can read is not worth predicting.
+            wanted = coding.choose(accept, self._accept)
+        else:
+            wanted = accept if accept not in ("", "*/*") else self._accept
+        if self._input is None:
+            data = coding.decode(body, content_type)
+        else:
+            data = self._run(
+                "input_fn", (ValueError, KeyError, TypeError), self._input,
+                self._given(body, content_type), content_type, context=context,
+            )  # fmt: skip
+        if self._predict is None:
+            prediction = self._run("predict", (), models.predict, data, self._model)
+        else:
+            prediction = self._run(
+                "predict_fn", (), self._predict, data, self._model, context=context
+            )
+        if self._output is None:
+            return (200, *_sent(prediction, wanted, encode=True), context.response_headers)
+        answer = self._run("output_fn", (), self._output, prediction, wanted, context=context)
+        return (200, *_sent(answer, wanted), context.response_headers)
+
+    def _given(self, body, content_type):
+        if coding.media_type(content_type)[0] in TEXT:
+            return coding.utf8(body)
+        return body
+
+    @staticmethod
+    def _run(name, callers, function, *arguments, **keywords):
+        """Call one step; its errors of the kinds ``callers`` are the caller's fault: 400."""
+        try:
+            return function(*arguments, **keywords)
+        except callers as error:
+            raise Refused(400, "%s: %s" % (name, sentence(error))) from error
+
+
+class Function:
+    """``{"data": {…}}`` is answered by ``function(**data)`` as ``{"result": …}``."""
+
+    def __init__(self, module, name, accept):
+        self._function = getattr(module, name, None)
+        if not callable(self._function):
+            raise NotServable("%s has no function %s." % (module.__file__, name))
+        self._name = name
+        self._signature = inspect.signature(self._function)
+
+    def __call__(self, body, content_type, accept, attributes):
+        if coding.media_type(content_type)[0] != coding.JSON:
+            raise Refused(415, "Send application/json; %s is not understood here." % content_type)
+        coding.choose(accept, coding.JSON)
+        if not body:
+            raise Refused(400, "The request has no body.")
+        request = coding._json(coding.utf8(body), "")
+        data = request.get("data") if isinstance(request, dict) else None
+        if not isinstance(data, dict):
+            raise Refused(400, 'Send {"data": {…}} with the arguments of %s.' % self._name)
+        try:
+            bound = self._signature.bind(**data)
+        except TypeError as error:
+            raise Refused(400, "%s: %s" % (self._name, error)) from error
+        result = self._function(*bound.args, **bound.kwargs)
+        return 200, coding.JSON, coding.to_json({"result": result}).encode(), {}
+
+
+JSON_ERROR = __import__("json").JSONDecodeError
+
+
+def _with_context(function, arguments):
+    """The function, called with ``context`` as one more argument only if it takes one."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(positional) > arguments and positional[arguments].name == "context":
+        return lambda *given, context: function(*given, context)
+    if any(p.kind == p.KEYWORD_ONLY and p.name == "context" for p in parameters):
+        return function
+    return lambda *given, context: function(*given)
+
+
+def _sent(answer, wanted, encode=False):
+    """(content type, body) of what ``output_fn`` or ``transform_fn`` returned."""
+    if encode:
+        return coding.encode(answer, wanted)
+    if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], str):
+        answer, wanted = answer
+    else:
+        wanted = wanted.split(",")[0].strip() or coding.JSON
+    if isinstance(answer, str):
+        return wanted, answer.encode()
+    if isinstance(answer, (bytes, bytearray, memoryview)):
+        return wanted, bytes(answer)
+    return coding.encode(answer, coding.choose(wanted, coding.JSON))

@@ -1,0 +1,81 @@
+"""The front's end of one worker's socket."""
+
+import asyncio
+
+from . import frames
+
+
+class Link(asyncio.Protocol):
+    """Frames of one turn of the loop are written together; answers come back by id, in order."""
+
+    def __init__(self, pool, worker):
+        self.pool = pool
+        self.worker = worker
+        self.waiting = {}
+        """Id to the request, oldest first."""
+        self.transport = None
+        self._loop = asyncio.get_running_loop()
+        self._number = 0
+        self._out = []
+        self._parts = []
+        self._have = 0
+        self._need = frames.SIZE
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def ask(self, request):
+        self._number = number = (self._number + 1) & 0xFFFFFFFF
+        self.waiting[number] = request
+        out = self._out
+        if not out:
+            self._loop.call_soon(self._flush)
+        body = request.body
+        out.append(frames.pack(frames.REQUEST, number, request.meta, len(body)))
+        out.append(body)
+
+    def _flush(self):
+        out, self._out = self._out, []
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(b"".join(out))
+
+    def data_received(self, data):
+        self._have += len(data)
+        if self._have < self._need:
+            # Of a large answer the pieces are joined once, not added to each other.
+            self._parts.append(data)
+            return
+        if self._parts:
+            self._parts.append(data)
+            data = b"".join(self._parts)
+            self._parts = []
+        position, size = 0, len(data)
+        while True:
+            if size - position < frames.SIZE:
+                self._need = frames.SIZE
+                break
+            header = frames.HEADER.unpack_from(data, position)
+            end = position + frames.SIZE + header[4] + header[0]
+            if size < end:
+                self._need = end - position
+                break
+            start = position + frames.SIZE
+            middle = start + header[4]
+            self._frame(header, data[start:middle], data[middle:end])
+            position = end
+        if position < size:
+            self._parts.append(data[position:])
+        self._have = size - position
+
+    def _frame(self, header, meta, body):
+        _, number, micros, status, _, kind = header
+        if kind == frames.RESULT:
+            request = self.waiting.pop(number)
+            self.pool.answered(self, request, status, meta, body, micros)
+        elif kind == frames.READY:
+            self.pool.ready(self.worker, body)
+        elif kind == frames.FAILED:
+            self.worker.reason = body.decode("utf-8", "replace")
+
+    def connection_lost(self, error):
+        self.pool.lost(self.worker)

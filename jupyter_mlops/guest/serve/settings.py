@@ -1,0 +1,44 @@
+"""What the image says (``serve.json``) and what its surroundings set (environment variables)."""
+
+import json
+import os
+
+from .errors import NotServable
+
+SPEC = "/opt/mlops/serve.json"
+MODEL_DIR = "/opt/ml/model"
+MEBIBYTE = 1024 * 1024
+
+
+class Settings:
+    """``spec`` is the content of serve.json; the rest are plain values with their defaults."""
+
+    def __init__(self, environment=None):
+        env = os.environ if environment is None else environment
+        self.spec_path = env.get("MLOPS_SERVE_SPEC") or SPEC
+        self.model_dir = env.get("MLOPS_MODEL_DIR") or MODEL_DIR
+        self.host = env.get("MLOPS_BIND_HOST") or "0.0.0.0"
+        self.port = _number(env, "SAGEMAKER_BIND_TO_PORT", 8080)
+        self.workers = _number(env, "SAGEMAKER_MODEL_SERVER_WORKERS", 0)
+        self.timeout = _number(env, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0)
+        self.accept = env.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or "application/json"
+        # Real-time requests have at most 25 MB, batch transform asks for up to 100.
+        payload = _number(env, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0)
+        self.max_body = _number(env, "MLOPS_MAX_BODY_MB", max(100, payload)) * MEBIBYTE
+        self.max_queue = _number(env, "MLOPS_MAX_QUEUE", 1000)
+        self.drain = min(28, _number(env, "MLOPS_DRAIN_SECONDS", 25))
+        self.access_log = env.get("MLOPS_ACCESS_LOG", "") in ("1", "true", "yes")
+
+    def spec(self):
+        """The content of serve.json; raises NotServable."""
+        try:
+            with open(self.spec_path, encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError) as error:
+            raise NotServable("%s cannot be read: %s" % (self.spec_path, error)) from error
+
+
+def _number(env, name, default):
+    """A whole number of a variable; what is not one is ignored."""
+    text = (env.get(name) or "").strip()
+    return int(text) if text.isdigit() else default

@@ -1,0 +1,177 @@
+"""One worker process: loads the model, warms it up, answers frames in order, and nothing else."""
+
+import base64
+import json
+import os
+import socket
+import sys
+import time
+import traceback
+
+from . import frames, logs, machine
+from .errors import NotServable, Refused, sentence
+from .settings import Settings
+
+FLUSH_BYTES = 64 * 1024
+FLUSH_SECONDS = 0.002
+"""Answers wait this long at most for those behind them."""
+
+
+def main(descriptor):
+    """Serve on the inherited socket until the front closes it."""
+    link = socket.socket(fileno=descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        # Prints of the handler reach the log as they come, and a stray byte ends nothing.
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    settings = Settings()
+    began = time.perf_counter()
+    try:
+        handler = _load(settings)
+    except BaseException as error:
+        reason = _reason(error)
+        logs.write("model_failed", reason, "error", traceback=traceback.format_exc())
+        text = reason.encode()
+        _send(link, [frames.pack(frames.FAILED, 0, b"", len(text)), text])
+        link.close()
+        os._exit(1)
+    facts = {"resident": machine.resident(), "load_seconds": round(time.perf_counter() - began, 3)}
+    text = json.dumps(facts).encode()
+    _send(link, [frames.pack(frames.READY, 0, b"", len(text)), text])
+    _serve(link, handler)
+    # No interpreter shutdown: libraries' threads and atexit hooks may hang there.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _load(settings):
+    spec = settings.spec()
+    from . import handlers
+
+    handler = handlers.load(spec, settings.model_dir, settings.accept)
+    sample = spec.get("sample") or {}
+    if "body" in sample:
+        body = base64.b64decode(sample["body"])
+        status, _, answer = _answer(
+            handler, body, sample.get("content_type", ""), sample.get("accept", ""), ""
+        )
+        if status != 200:
+            # The model is there; callers are told the same when they ask.
+            logs.write("warm_up_failed", answer.decode("utf-8", "replace"), "warning")
+    return handler
+
+
+def _reason(error):
+    """Why the model does not load, in a sentence that says where."""
+    if isinstance(error, NotServable):
+        return str(error)
+    text = "The model could not be loaded: " + sentence(error)
+    last = None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if "/code/" in frame.filename:
+            last = frame
+    if last is not None:
+        text += " (%s, line %d)" % (last.filename.rsplit("/code/", 1)[1], last.lineno)
+    return text
+
+
+def _serve(link, handler):
+    """Read frames, answer each; answers that are ready together are sent together."""
+    metas = {}
+    buffer = bytearray(1 << 20)
+    begin = end = 0
+    out, out_bytes, out_since = [], 0, 0.0
+    size = frames.SIZE
+    unpack = frames.HEADER.unpack_from
+    clock = time.perf_counter
+    while True:
+        have = end - begin
+        need = size
+        if have >= size:
+            header = unpack(buffer, begin)
+            need = size + header[4] + header[0]
+        if have < need:
+            if out:
+                _send(link, out)
+                out, out_bytes = [], 0
+            if begin + need > len(buffer) or begin > len(buffer) // 2:
+                rest = buffer[begin:end]
+                if need > len(buffer):
+                    buffer = bytearray(need)
+                buffer[: len(rest)] = rest
+                begin, end = 0, len(rest)
+            count = link.recv_into(memoryview(buffer)[end:])
+            if not count:
+                return
+            end += count
+            continue
+        meta_end = begin + size + header[4]
+        meta = bytes(buffer[begin + size : meta_end])
+        body = bytes(buffer[meta_end : begin + need])
+        begin += need
+        if begin == end:
+            begin = end = 0
+            if len(buffer) > 1 << 24:
+                buffer = bytearray(1 << 20)
+        told = metas.get(meta)
+        if told is None:
+            if len(metas) > 256:
+                metas.clear()
+            told = metas[meta] = [part.decode("latin-1") for part in meta.split(b"\x00")]
+        began = clock()
+        status, answer_meta, answer = _answer(handler, body, *told)
+        now = clock()
+        if not out:
+            out_since = now
+        micros = int((now - began) * 1e6)
+        out.append(frames.pack(frames.RESULT, header[1], answer_meta, len(answer), status, micros))
+        out.append(answer)
+        out_bytes += len(answer)
+        if out_bytes > FLUSH_BYTES or now - out_since > FLUSH_SECONDS:
+            _send(link, out)
+            out, out_bytes = [], 0
+
+
+def _answer(handler, body, content_type, accept, attributes):
+    """(status, meta, body) of one request; an empty meta means that the body is a sentence."""
+    try:
+        status, answer_type, answer, headers = handler(body, content_type, accept, attributes)
+        meta = answer_type.encode("latin-1")
+        if attributes or headers:
+            meta += _headers(attributes, headers)
+        return status, meta, answer
+    except Refused as refused:
+        return refused.status, b"", refused.message.encode()
+    except Exception as error:
+        text = sentence(error)
+        if isinstance(error, OSError) and error.errno == 30:
+            text += ". Only /tmp can be written to here."
+        logs.write("handler_failed", text, "error", traceback=traceback.format_exc())
+        return 500, b"", text.encode()
+
+
+def _headers(attributes, headers):
+    """Answer headers, each after a NUL. Custom attributes come back unless replaced."""
+    names = {name.lower() for name in headers}
+    lines = []
+    if attributes and "x-amzn-sagemaker-custom-attributes" not in names:
+        lines.append("X-Amzn-SageMaker-Custom-Attributes: " + attributes)
+    for name, value in headers.items():
+        if name.lower() in ("content-length", "transfer-encoding", "connection", "content-type"):
+            continue
+        lines.append("%s: %s" % (name, value))
+    safe = [line for line in lines if line.isprintable()]
+    return "".join("\x00" + line for line in safe).encode("latin-1", "replace")
+
+
+def _send(link, parts):
+    """All parts; large ones are not joined first."""
+    try:
+        if sum(map(len, parts)) > 1 << 20:
+            for part in parts:
+                link.sendall(part)
+        else:
+            link.sendall(b"".join(parts))
+    except OSError:
+        # The front is gone, and so is our reason to be.
+        os._exit(0)
