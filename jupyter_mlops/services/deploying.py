@@ -176,12 +176,11 @@ class Deploying:
         await self._store.deployments.delete(deployment.id)
 
     async def _require_free(self, name: str) -> None:
-        for other in await self._store.deployments.list():
-            if other.name == name:
-                raise ConflictError(
-                    f"There is a deployment named {name!r} already.",
-                    "Choose another name, or delete that deployment first.",
-                )
+        if await self._store.deployments.list(name=name):
+            raise ConflictError(
+                f"There is a deployment named {name!r} already.",
+                "Choose another name, or delete that deployment first.",
+            )
 
     # ------------------------------------------------------------------------- records
 
@@ -197,8 +196,8 @@ class Deploying:
     async def _record(self, deployment_id: str) -> Deployment:
         record = await self._store.deployments.get(deployment_id)
         if record is None:
-            every = await self._store.deployments.list()
-            record = next((d for d in every if d.name == deployment_id), None)
+            named = await self._store.deployments.list(name=deployment_id)
+            record = named[0] if named else None
         if record is None:
             raise NotFoundError(f"There is no deployment {deployment_id!r}.")
         return record

@@ -1,0 +1,118 @@
+"""AWS's own error answers, as botocore hands them over, become sentences with a way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore import exceptions as boto
+
+from jupyter_mlops.core.errors import (
+    ConflictError,
+    CredentialsError,
+    InvalidError,
+    ManifestRejectedError,
+    MlopsError,
+    PermissionMissingError,
+    TargetError,
+)
+from jupyter_mlops.targets.sagemaker.plain_words import MissingError, in_plain_words
+
+DENIED = (
+    "User: arn:aws:iam::123456789012:user/ann is not authorized to perform: "
+    "ecr:CreateRepository on resource: arn:aws:ecr:eu-west-1:123456789012:repository/x "
+    "because no identity-based policy allows the ecr:CreateRepository action"
+)
+PASS_ROLE = (
+    "User: arn:aws:iam::123456789012:user/ann is not authorized to perform: iam:PassRole on "
+    "resource: arn:aws:iam::123456789012:role/runs"
+)
+
+
+def answered(code: str, message: str = "", status: int = 400) -> Any:
+    response = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return boto.ClientError(response, "CreateModel")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (boto.NoCredentialsError(), CredentialsError, "aws configure"),
+        (boto.ProfileNotFound(profile="team"), CredentialsError, "team"),
+        (answered("ExpiredToken"), CredentialsError, "has expired"),
+        (answered("InvalidClientTokenId", "x", 403), CredentialsError, "does not know"),
+        (answered("SignatureDoesNotMatch", "x", 403), CredentialsError, "does not know"),
+        (answered("AccessDeniedException", DENIED), PermissionMissingError, "ecr:CreateRepository"),
+        (answered("AccessDeniedException", PASS_ROLE), PermissionMissingError, "iam:PassRole"),
+        (answered("ValidationException", PASS_ROLE), PermissionMissingError, "iam:PassRole"),
+        (
+            answered("AccessDenied", "Access Denied", 403),
+            PermissionMissingError,
+            "sagemaker:CreateModel",
+        ),
+        (
+            answered(
+                "ValidationException",
+                "Unsupported manifest media type application/vnd.oci.image.manifest.v1+json for "
+                "image x. Ensure that valid manifest media type is used for specified image.",
+            ),
+            ManifestRejectedError,
+            "schema 2",
+        ),
+        (
+            answered(
+                "ValidationException",
+                "Could not assume role arn:aws:iam::1:role/x. Please ensure that the role exists "
+                "and allows principal 'sagemaker.amazonaws.com' to assume the role.",
+            ),
+            InvalidError,
+            "trust sagemaker.amazonaws.com",
+        ),
+        (
+            answered(
+                "ValidationException",
+                'The role "arn:aws:iam::1:role/x" does not have BatchGetImage permission for the '
+                'image: "y".',
+            ),
+            PermissionMissingError,
+            "BatchGetImage",
+        ),
+        (
+            answered(
+                "ResourceLimitExceeded",
+                "The account-level service limit 'ml.p3.2xlarge for endpoint usage' is 0 Instances",
+            ),
+            TargetError,
+            "Service Quotas",
+        ),
+        (
+            answered("ValidationException", "Cannot create already existing endpoint"),
+            ConflictError,
+            "another name",
+        ),
+        (answered("ThrottlingException", "Rate exceeded"), TargetError, "minute"),
+        (answered("ValidationException", 'Could not find endpoint "x".'), MissingError, "x"),
+        (answered("RepositoryNotFoundException", "none"), MissingError, "none"),
+        (answered("404", "Not Found", 404), MissingError, "Not Found"),
+        (boto.EndpointConnectionError(endpoint_url="https://x"), TargetError, "proxy"),
+        (boto.NoRegionError(), InvalidError, "eu-west-1"),
+    ],
+)
+def test_each_has_its_class_and_words(error: Exception, kind: type, said: str) -> None:
+    plain = in_plain_words(error, "sagemaker", "create_model")
+    assert type(plain) is kind
+    assert isinstance(plain, MlopsError)
+    assert said in str(plain)
+
+
+def test_a_right_with_another_name_than_its_call() -> None:
+    plain = in_plain_words(answered("403", "Forbidden", 403), "s3", "head_bucket")
+    assert isinstance(plain, PermissionMissingError)
+    assert "s3:ListBucket" in plain.message
+
+
+def test_what_is_not_awss_stays_what_it_is() -> None:
+    assert in_plain_words(ZeroDivisionError(), "s3", "put_object") is None
