@@ -153,3 +153,9 @@ class CancelledError(MlopsError):
     """The user cancelled the operation."""
 
     code = "cancelled"
+
+
+class InternalError(MlopsError):
+    """A fault of ours; what it was stands in the operation's log and the server's."""
+
+    code = "internal"
