@@ -1,0 +1,189 @@
+"""Running kernels: what they are, how they are, and what changed in them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import EngineUnavailableError, KernelDeadError, MlopsError, NotFoundError
+from ..core.inventory import Inventory, InventoryDiff, diff
+from ..core.kernel import CONTROL_SOCKET, KernelRecord, KernelStatus, kernel_folder
+from ..core.ports import EngineProvider, NotebookRunner, Progress, Store
+from ..core.settings import Settings
+from .processes import started_after
+
+if TYPE_CHECKING:
+    from .environments import Environments
+
+_ANSWER_SECONDS = 2.0
+"""A supervisor that is not paused answers in a millisecond."""
+
+
+class Kernels:
+    """Kernels of all processes of this user: the store knows them, their supervisors answer."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: Store,
+        engines: EngineProvider,
+        environments: Environments,
+        notebooks: NotebookRunner,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._engines = engines
+        self._environments = environments
+        self._notebooks = notebooks
+
+    async def list(self) -> list[KernelStatus]:
+        """Newest first."""
+        records = await self._store.kernels.list()
+        return list(await asyncio.gather(*(self._status(record) for record in records)))
+
+    async def get(self, kernel_id: str) -> KernelStatus:
+        return await self._status(await self.record(kernel_id))
+
+    async def record(self, kernel_id: str) -> KernelRecord:
+        record = await self._store.kernels.get(kernel_id)
+        if record is None:
+            raise NotFoundError(
+                f"There is no kernel {kernel_id} in a container.",
+                "It may have been shut down, or it runs on this machine itself.",
+            )
+        return record
+
+    async def drift(self, kernel_id: str) -> InventoryDiff:
+        """What changed in the kernel's container since its image was made."""
+        record = await self.record(kernel_id)
+        state = await (await self._engines.engine()).inspect(record.container)
+        if state is None or state.phase != "running":
+            raise KernelDeadError(
+                "The kernel's container does not run, so what changed in it cannot be seen.",
+                "Restart the kernel.",
+            )
+        before, after = await asyncio.gather(
+            self._origin(record), self._environments.probe_container(record.container)
+        )
+        return diff(before, after)
+
+    async def run(
+        self,
+        notebook: Path,
+        environment: str,
+        progress: Progress,
+        output: Path | None = None,
+        keep: Callable[[str], Awaitable[None]] | None = None,
+        allow_errors: bool = False,
+    ) -> Path:
+        """Run a notebook in ``environment`` (``name`` or ``name@revision``).
+
+        Returns the file with the outputs: ``output``, or the notebook itself. ``keep`` is
+        awaited with the kernel's id while the kernel still lives. Raises InvalidError when a
+        cell fails, after the outputs up to there were written.
+        """
+        found, revision = await self._environments.resolve(environment)
+        pinned = f"mlops-{found.name}.r{revision.number}"
+        target = output or notebook
+        progress.phase("run", f"{notebook.name} in {found.name}, revision {revision.number}")
+
+        def on_cell(index: int, total: int, seconds: float) -> None:
+            progress.update(f"cell {index} of {total}: {seconds:.1f} s", index / total)
+            progress.log(f"cell {index} of {total}: {seconds:.1f} s\n")
+
+        await self._notebooks.run(
+            notebook,
+            kernel_name=pinned,
+            output=target,
+            timeout=None,
+            allow_errors=allow_errors,
+            on_cell=on_cell,
+            keep=keep,
+        )
+        return target
+
+    async def collect(self) -> int:
+        """Remove what processes that ended without cleaning up left; returns how many."""
+        removed = 0
+        for record in await self._store.kernels.list():
+            if _owner_lives(record):
+                continue
+            try:
+                await (await self._engines.engine()).remove(record.container)
+            except EngineUnavailableError:
+                return removed  # Another start of ours will find it.
+            await asyncio.to_thread(
+                shutil.rmtree, kernel_folder(self._settings.runtime, record.id), True
+            )
+            await self._store.kernels.delete(record.id)
+            removed += 1
+        return removed
+
+    async def _origin(self, record: KernelRecord) -> Inventory:
+        """The inventory of the image that the kernel started from."""
+        if record.snapshot:
+            # The snapshot's own inventory, without asking the snapshots, who ask us.
+            return await self._environments.probe(record.image)
+        _, revision = await self._environments.resolve(f"{record.environment}@{record.revision}")
+        return await self._environments.inventory(revision)
+
+    async def _status(self, record: KernelRecord) -> KernelStatus:
+        answer = await self._ask(record)
+        return KernelStatus(
+            id=record.id,
+            environment=record.environment,
+            revision=record.revision,
+            snapshot=record.snapshot,
+            image=record.image,
+            container=record.container,
+            alive=bool(answer.get("running")),
+            project=record.project,
+            memory=int(answer.get("memory", 0)),
+            memory_limit=int(answer.get("memory_limit", 0)),
+            cpu=float(answer.get("cpu", 0.0)),
+        )
+
+    async def _ask(self, record: KernelRecord) -> dict[str, Any]:
+        """The supervisor's status; empty when it does not answer.
+
+        Asked over its socket, not the engine: a millisecond instead of the second or two that
+        engines take for their figures.
+        """
+        path = kernel_folder(self._settings.runtime.absolute(), record.id) / CONTROL_SOCKET
+        try:
+            reader, writer = await asyncio.open_unix_connection(str(path))
+        except OSError:
+            return {}
+        try:
+            writer.write(b'{"id": 1, "command": "status"}\n')
+            while True:
+                line = await asyncio.wait_for(reader.readline(), _ANSWER_SECONDS)
+                answer: dict[str, Any] = json.loads(line) if line else {"id": 1}
+                if answer.get("id") == 1:
+                    return answer
+        except (OSError, asyncio.TimeoutError, ValueError):
+            return await self._paused(record)
+        finally:
+            writer.close()
+
+    async def _paused(self, record: KernelRecord) -> dict[str, Any]:
+        """A container that is being frozen cannot answer, and is alive all the same."""
+        try:
+            state = await (await self._engines.engine()).inspect(record.container)
+        except MlopsError:
+            return {}
+        return {"running": state is not None and state.phase == "paused"}
+
+
+def _owner_lives(record: KernelRecord) -> bool:
+    """Whether the process that manages the kernel is there.
+
+    In a container of its own a Jupyter server has the same pid after every restart, so a
+    process that is younger than the record is another one.
+    """
+    return started_after(record.pid, record.started) is False
