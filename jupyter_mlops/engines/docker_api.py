@@ -1,0 +1,111 @@
+"""The engine port on Docker's API: what Docker and Podman have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from docker.api.client import APIClient
+
+from ..core.ports import Capabilities
+from .connection import Connection
+from .container_config import Host
+from .containers import ContainerCalls
+from .events import EventCalls
+from .failures import translated
+from .images import ImageCalls
+from .processes import ProcessCalls
+
+
+class DockerApiEngine(ContainerCalls, ImageCalls, ProcessCalls, EventCalls):
+    """One engine at one address. Not bound to an event loop; nothing is asked before a call."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, url: str, tls: Any = None) -> None:
+        self.connection = Connection(url, self.title, tls)
+        self._known: Host | None = None
+
+    async def info(self) -> Capabilities:
+        self._known = None  # Asked by people: the engine may have been replaced by a newer one.
+        return (await self._host()).capabilities
+
+    async def ping(self) -> None:
+        """Raises EngineUnavailableError when the engine does not answer."""
+        await self.connection.call(lambda client: client.ping())
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.connection.close)
+
+    async def _host(self) -> Host:
+        if self._known is None:
+            self._known = await self.connection.call(self._ask)
+        return self._known
+
+    def _ask(self, client: APIClient) -> Host:
+        """Blocking."""
+        info, version = client.info(), client.version()
+        security = [str(option) for option in info.get("SecurityOptions") or ()]
+        rootless = any("rootless" in option for option in security)
+        # Limits and pause of rootless containers need cgroup v2, whatever the engine says.
+        controls = not rootless or str(info.get("CgroupVersion", "")) == "2"
+        capabilities = Capabilities(
+            name=self.name,
+            title=f"{self.title} {_engine_version(version)}",
+            rootless=rootless,
+            # A socket in a mount reaches only containers of the very same kernel: not those of
+            # a remote engine, nor of a virtual machine as on a Mac.
+            ipc=self.connection.url.startswith("unix://")
+            and info.get("KernelVersion") == platform.release(),
+            pause=controls,
+            limits=controls and bool(info.get("MemoryLimit", True)),
+            socket=self.connection.url,
+        )
+        return Host(
+            capabilities=capabilities,
+            cpus=int(info.get("NCPU") or 0),
+            selinux=any("selinux" in option for option in security),
+            log_driver=str(info.get("LoggingDriver") or ""),
+        )
+
+    def _without_pause(self) -> None:
+        if self._known is not None:
+            self._known = replace(
+                self._known, capabilities=replace(self._known.capabilities, pause=False)
+            )
+
+
+def _engine_version(version: dict[str, Any]) -> str:
+    """``20.10.24``, without the distribution's additions."""
+    for component in version.get("Components") or ():
+        if "Engine" in component.get("Name", ""):
+            return str(component.get("Version", "")).partition("+")[0]
+    return str(version.get("Version", "")).partition("+")[0]
+
+
+def version_of(url: str, tls: Any, seconds: float) -> dict[str, Any]:
+    """What ``GET /version`` says at an address, asked once. Blocking; raises domain errors."""
+    with translated("The container engine"):
+        client = APIClient(
+            base_url=url,
+            version="auto",
+            timeout=seconds,
+            tls=tls or False,
+            use_ssh_client=url.startswith("ssh://"),
+        )
+        try:
+            answer: dict[str, Any] = client.version()
+            return answer
+        finally:
+            client.close()
+
+
+def is_podman(version: dict[str, Any]) -> bool:
+    """Whether Podman answers in Docker's place."""
+    return any(
+        "podman" in str(component.get("Name", "")).lower()
+        for component in version.get("Components") or ()
+    )
