@@ -1,5 +1,21 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
-const plugins: JupyterFrontEndPlugin<any>[] = [];
+import { commandsPlugin } from './plugins/commands';
+import { kernelsPlugin } from './plugins/kernels';
+import { launcherPlugin } from './plugins/launcher';
+import { modelPlugin } from './plugins/model';
+import { notebookPlugin } from './plugins/notebook';
+import { sidebarPlugin } from './plugins/sidebar';
+
+export * from './tokens';
+
+const plugins: JupyterFrontEndPlugin<any>[] = [
+  modelPlugin,
+  commandsPlugin,
+  sidebarPlugin,
+  notebookPlugin,
+  kernelsPlugin,
+  launcherPlugin
+];
 
 export default plugins;

@@ -5,9 +5,7 @@ import { Collection } from './collection';
 /** The snapshots of one project in a registry. */
 export class CatalogueModel extends Collection<CatalogueEntry> {
   constructor(client: MlopsClient) {
-    super(async () =>
-      this._project ? client.catalogue(this._project) : []
-    );
+    super(async () => (this._project ? client.catalogue(this._project) : []));
   }
 
   /** `registry/team/name`; empty until one is chosen. */

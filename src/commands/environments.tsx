@@ -1,0 +1,130 @@
+import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import * as React from 'react';
+
+import { EnvironmentForm } from '../components/environment-form';
+import { formatBytes } from '../format';
+import type { Pages } from '../widgets/pages';
+import { describedBy, ICommandContext, target } from './context';
+import { CommandIDs } from './ids';
+import { tell } from './notify';
+
+const NAME = {
+  name: { type: 'string', description: 'The name of the environment.' }
+};
+
+/** Commands on environments. */
+export function addEnvironmentCommands(
+  context: ICommandContext,
+  pages: Pages,
+  folder: () => string
+): void {
+  const { app, mlops, trans } = context;
+  const { commands } = app;
+
+  const openForm = (name: string, existing: boolean) => {
+    const environment =
+      mlops.environments.items.find(e => e.name === name) ?? null;
+    if (existing && !environment) {
+      return;
+    }
+    const id = `jupyter-mlops-form-${environment?.name ?? 'new'}`;
+    pages.open({
+      id,
+      label: environment
+        ? trans.__('Edit %1', environment.name)
+        : trans.__('New environment'),
+      content: (
+        <EnvironmentForm
+          model={mlops}
+          environment={environment}
+          name={name}
+          trans={trans}
+          onBuilding={operation => {
+            pages.close(id);
+            void commands.execute(CommandIDs.showOperation, { id: operation });
+          }}
+        />
+      )
+    });
+  };
+
+  commands.addCommand(CommandIDs.newEnvironment, {
+    label: trans.__('New Environment…'),
+    caption: trans.__('Describe an environment and build it'),
+    describedBy: describedBy(NAME),
+    execute: async args => {
+      mlops.start();
+      await mlops.bases.refresh();
+      openForm(String(args.name ?? ''), false);
+    }
+  });
+
+  commands.addCommand(CommandIDs.editEnvironment, {
+    label: trans.__('Edit…'),
+    caption: trans.__('Change the environment and build a new revision'),
+    describedBy: describedBy(NAME),
+    execute: args => openForm(target(app, args, 'name', 'environment'), true)
+  });
+
+  commands.addCommand(CommandIDs.newNotebook, {
+    label: trans.__('New Notebook'),
+    caption: trans.__('Open a notebook that runs in the environment'),
+    describedBy: describedBy(NAME),
+    execute: async args => {
+      const name = target(app, args, 'name', 'environment');
+      const kernelName = `mlops-${name}`;
+      if (!app.serviceManager.kernelspecs.specs?.kernelspecs[kernelName]) {
+        await mlops.refreshKernelSpecs();
+      }
+      const file = await commands.execute('docmanager:new-untitled', {
+        path: folder(),
+        type: 'notebook'
+      });
+      return (await commands.execute('docmanager:open', {
+        path: file.path,
+        factory: 'Notebook',
+        kernel: { name: kernelName }
+      })) as NotebookPanel;
+    }
+  });
+
+  commands.addCommand(CommandIDs.deleteEnvironment, {
+    label: trans.__('Delete…'),
+    caption: trans.__('Delete the environment with all its revisions'),
+    describedBy: describedBy(NAME),
+    execute: async args => {
+      const name = target(app, args, 'name', 'environment');
+      const environment = mlops.environments.items.find(e => e.name === name);
+      if (!environment) {
+        return;
+      }
+      const { button } = await showDialog({
+        title: trans.__('Delete environment %1?', name),
+        body: trans._n(
+          'Its %1 revision and the home folder of its notebooks go with it. Snapshots stay.',
+          'Its %1 revisions and the home folder of its notebooks go with it. Snapshots stay.',
+          environment.latest ?? 0
+        ),
+        buttons: [
+          Dialog.cancelButton(),
+          Dialog.warnButton({ label: trans.__('Delete') })
+        ]
+      });
+      if (!button.accept) {
+        return;
+      }
+      try {
+        const { freed } = await mlops.client.deleteEnvironment(name);
+        await mlops.environments.refresh();
+        await mlops.refreshKernelSpecs();
+        Notification.success(
+          trans.__('Deleted; %1 are free again.', formatBytes(freed)),
+          { autoClose: 4000 }
+        );
+      } catch (reason) {
+        await tell(trans.__('%1 was not deleted', name), reason, trans);
+      }
+    }
+  });
+}

@@ -1,0 +1,26 @@
+/** All commands of this extension. Arguments are described where they are added. */
+export namespace CommandIDs {
+  export const newEnvironment = 'mlops:new-environment';
+  export const editEnvironment = 'mlops:edit-environment';
+  export const deleteEnvironment = 'mlops:delete-environment';
+  export const newNotebook = 'mlops:new-notebook';
+
+  export const freeze = 'mlops:freeze';
+  export const openSnapshot = 'mlops:open-snapshot';
+  export const publish = 'mlops:publish-snapshot';
+  export const reproduce = 'mlops:reproduce-snapshot';
+  export const deleteSnapshot = 'mlops:delete-snapshot';
+  export const showReport = 'mlops:show-report';
+
+  export const chooseProject = 'mlops:choose-project';
+  export const openFromCatalogue = 'mlops:open-from-catalogue';
+
+  export const exportModel = 'mlops:export-model';
+  export const showDeployment = 'mlops:show-deployment';
+  export const deleteDeployment = 'mlops:delete-deployment';
+
+  export const showOperation = 'mlops:show-operation';
+  export const cancelOperation = 'mlops:cancel-operation';
+  export const showActivity = 'mlops:show-activity';
+  export const refresh = 'mlops:refresh';
+}

@@ -1,0 +1,391 @@
+import {
+  Dialog,
+  InputDialog,
+  Notification,
+  ReactWidget,
+  showDialog
+} from '@jupyterlab/apputils';
+import type { INotebookTracker } from '@jupyterlab/notebook';
+import * as React from 'react';
+
+import { FreezeForm, IFreezeAnswer } from '../components/freeze-form';
+import { ReportView } from '../components/report-view';
+import type { Pages } from '../widgets/pages';
+import { describedBy, ICommandContext, target } from './context';
+import { CommandIDs } from './ids';
+import { follow, tell } from './notify';
+
+const ID = { id: { type: 'string', description: 'The id of the snapshot.' } };
+
+/** Commands on snapshots. */
+export function addSnapshotCommands(
+  context: ICommandContext,
+  pages: Pages,
+  notebooks: INotebookTracker | null
+): void {
+  const { app, mlops, trans } = context;
+  const { commands } = app;
+  const showLog = (id: string) =>
+    void commands.execute(CommandIDs.showOperation, { id });
+  const find = (id: string) => mlops.snapshots.items.find(s => s.id === id);
+
+  commands.addCommand(CommandIDs.freeze, {
+    label: trans.__('Freeze Notebook…'),
+    caption: trans.__(
+      'Keep environment and files of this notebook as they are'
+    ),
+    describedBy: describedBy(),
+    isEnabled: () =>
+      !!notebooks?.currentWidget?.sessionContext.session?.kernel?.name.startsWith(
+        'mlops-'
+      ),
+    execute: async () => {
+      const panel = notebooks?.currentWidget;
+      const kernel = panel?.sessionContext.session?.kernel?.id;
+      if (!panel || !kernel) {
+        return null;
+      }
+      // The files of the snapshot are those on disk.
+      await panel.context.save();
+      let answer: IFreezeAnswer = {
+        name: Private.nameFor(panel.context.path, new Date()),
+        note: '',
+        exclude: []
+      };
+      try {
+        const preview = await mlops.client.preview(kernel);
+        const { button } = await showDialog({
+          title: trans.__('Freeze'),
+          body: ReactWidget.create(
+            <FreezeForm
+              preview={preview}
+              answer={answer}
+              trans={trans}
+              onChange={next => {
+                answer = next;
+              }}
+            />
+          ),
+          buttons: [
+            Dialog.cancelButton(),
+            Dialog.okButton({ label: trans.__('Freeze') })
+          ],
+          focusNodeSelector: 'input'
+        });
+        if (!button.accept) {
+          return null;
+        }
+      } catch (reason) {
+        await tell(trans.__('This notebook cannot be frozen'), reason, trans);
+        return null;
+      }
+      const done = await follow({
+        mlops,
+        trans,
+        showLog,
+        start: () => mlops.client.freeze({ kernel, ...answer }),
+        busy: trans.__('Freezing %1…', answer.name),
+        done: trans.__('%1 is frozen.', answer.name),
+        actions: operation => {
+          const id = String(operation.result?.snapshot ?? '');
+          return [
+            {
+              label: trans.__('Publish'),
+              callback: () => void commands.execute(CommandIDs.publish, { id })
+            },
+            {
+              label: trans.__('Export'),
+              callback: () =>
+                void commands.execute(CommandIDs.exportModel, { id })
+            }
+          ];
+        }
+      });
+      await mlops.snapshots.refresh();
+      return done ? String(done.result?.snapshot ?? '') : null;
+    }
+  });
+
+  commands.addCommand(CommandIDs.openSnapshot, {
+    label: trans.__('Open'),
+    caption: trans.__('Put the files into a new folder and open a notebook'),
+    describedBy: describedBy(ID),
+    execute: async args => {
+      const id = target(app, args, 'id', 'snapshot');
+      const snapshot = find(id);
+      if (!snapshot) {
+        return;
+      }
+      await open(snapshot.name, directory =>
+        mlops.client.openSnapshot(id, directory)
+      );
+    }
+  });
+
+  commands.addCommand(CommandIDs.openFromCatalogue, {
+    label: trans.__('Open'),
+    caption: trans.__('Get the snapshot and open its notebook'),
+    describedBy: describedBy({
+      ...ID,
+      project: { type: 'string', description: 'Registry, team and name.' },
+      name: { type: 'string', description: 'The name of the snapshot.' }
+    }),
+    execute: async args => {
+      const id = target(app, args, 'id', 'entry');
+      const entry = mlops.catalogue.items.find(other => other.id === id);
+      if (!entry) {
+        return;
+      }
+      await open(entry.name, directory =>
+        mlops.client.openFromCatalogue(entry.project, id, directory)
+      );
+    }
+  });
+
+  const open = async (
+    name: string,
+    start: (directory: string) => ReturnType<typeof mlops.client.openSnapshot>
+  ) => {
+    const done = await follow({
+      mlops,
+      trans,
+      showLog,
+      start: () => start(''),
+      busy: trans.__('Opening %1…', name),
+      done: operation =>
+        trans.__(
+          '%1 is in %2.',
+          name,
+          String(operation.result?.directory ?? '')
+        )
+    });
+    if (!done) {
+      return;
+    }
+    await mlops.refreshKernelSpecs();
+    const folder = String(done.result?.directory ?? '');
+    const list = (done.result?.notebooks ?? []) as string[];
+    if (list.length) {
+      await commands.execute('docmanager:open', {
+        path: `${folder}/${list[0]}`,
+        factory: 'Notebook',
+        kernel: { name: String(done.result?.kernel_name ?? '') }
+      });
+    } else {
+      await commands.execute('filebrowser:go-to-path', { path: folder });
+    }
+  };
+
+  commands.addCommand(CommandIDs.publish, {
+    label: trans.__('Publish…'),
+    caption: trans.__('Put the snapshot into the team’s project'),
+    describedBy: describedBy(ID),
+    execute: async args => {
+      const id = target(app, args, 'id', 'snapshot');
+      const snapshot = find(id);
+      if (!snapshot) {
+        return;
+      }
+      const project =
+        mlops.catalogue.project ||
+        (await commands.execute(CommandIDs.chooseProject));
+      if (!project) {
+        return;
+      }
+      const allow = await Private.review(context, id, snapshot.name);
+      if (!allow) {
+        return;
+      }
+      await follow({
+        mlops,
+        trans,
+        showLog,
+        start: () => mlops.client.publish(id, project, allow),
+        busy: trans.__('Publishing %1…', snapshot.name),
+        done: trans.__('%1 is in %2.', snapshot.name, project)
+      });
+    }
+  });
+
+  commands.addCommand(CommandIDs.chooseProject, {
+    label: trans.__('Choose Team Project…'),
+    caption: trans.__(
+      'Choose the place in a registry where the team’s snapshots are'
+    ),
+    describedBy: describedBy(),
+    execute: async () => {
+      const { button, value } = await InputDialog.getText({
+        title: trans.__('Team project'),
+        label: trans.__('Registry, team and name'),
+        placeholder: 'registry.example.com/team/project',
+        text: mlops.catalogue.project
+      });
+      if (!button.accept || !value) {
+        return '';
+      }
+      mlops.catalogue.project = value.trim();
+      return mlops.catalogue.project;
+    }
+  });
+
+  commands.addCommand(CommandIDs.reproduce, {
+    label: trans.__('Reproduce'),
+    caption: trans.__(
+      'Run the notebooks again in the very same image and compare'
+    ),
+    describedBy: describedBy(ID),
+    execute: async args => {
+      const id = target(app, args, 'id', 'snapshot');
+      const snapshot = find(id);
+      if (!snapshot) {
+        return;
+      }
+      const done = await follow({
+        mlops,
+        trans,
+        showLog,
+        start: () => mlops.client.reproduce(id, '', false),
+        busy: trans.__('Reproducing %1…', snapshot.name),
+        done: trans.__('%1 was run again.', snapshot.name)
+      });
+      if (done) {
+        await commands.execute(CommandIDs.showReport, { id });
+      }
+    }
+  });
+
+  commands.addCommand(CommandIDs.showReport, {
+    label: trans.__('Show Report'),
+    caption: trans.__('Show the last report of a reproduction'),
+    describedBy: describedBy(ID),
+    execute: async args => {
+      const id = target(app, args, 'id', 'snapshot');
+      try {
+        const report = await mlops.client.report(id);
+        const name = find(id)?.name ?? id;
+        const page = `jupyter-mlops-report-${id}-${report.created}`;
+        pages.open({
+          id: page,
+          label: trans.__('Report: %1', name),
+          content: <ReportView report={report} trans={trans} />
+        });
+      } catch (reason) {
+        await tell(trans.__('There is no report'), reason, trans);
+      }
+    }
+  });
+
+  commands.addCommand(CommandIDs.deleteSnapshot, {
+    label: trans.__('Delete…'),
+    caption: trans.__('Delete the snapshot from this machine'),
+    describedBy: describedBy(ID),
+    execute: async args => {
+      const id = target(app, args, 'id', 'snapshot');
+      const snapshot = find(id);
+      if (!snapshot) {
+        return;
+      }
+      const { button } = await showDialog({
+        title: trans.__('Delete snapshot %1?', snapshot.name),
+        body: snapshot.publications?.length
+          ? trans.__(
+              'Its image and files go from this machine. What was published stays.'
+            )
+          : trans.__(
+              'Its image and files go for good: it was never published.'
+            ),
+        buttons: [
+          Dialog.cancelButton(),
+          Dialog.warnButton({ label: trans.__('Delete') })
+        ]
+      });
+      if (!button.accept) {
+        return;
+      }
+      try {
+        await mlops.client.deleteSnapshot(id);
+        await mlops.snapshots.refresh();
+        await mlops.refreshKernelSpecs();
+        Notification.success(trans.__('%1 was deleted.', snapshot.name), {
+          autoClose: 4000
+        });
+      } catch (reason) {
+        await tell(
+          trans.__('%1 was not deleted', snapshot.name),
+          reason,
+          trans
+        );
+      }
+    }
+  });
+}
+
+namespace Private {
+  /** A name to begin with: `train-1122-1031`. */
+  export function nameFor(path: string, now: Date): string {
+    const stem = (path.split('/').pop() ?? '').replace(/\.ipynb$/, '');
+    const clean = stem
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .replace(/^-+|-+$/g, '')
+      .slice(0, 28);
+    const pad = (n: number) => String(n).padStart(2, '0');
+    const when = `${pad(now.getMonth() + 1)}${pad(now.getDate())}-${pad(now.getHours())}${pad(now.getMinutes())}`;
+    return `${clean || 'snapshot'}-${when}`;
+  }
+
+  /**
+   * Let the user decide on what looks like a secret.
+   *
+   * Resolves with the paths that may travel, or null when nothing shall.
+   */
+  export async function review(
+    context: ICommandContext,
+    id: string,
+    name: string
+  ): Promise<string[] | null> {
+    const { mlops, trans } = context;
+    try {
+      const findings = await mlops.client.findings(id);
+      if (!findings.length) {
+        return [];
+      }
+      const { button } = await showDialog({
+        title: trans.__('This looks like a secret'),
+        body: ReactWidget.create(
+          <div className="jp-MLOpsFindings">
+            <p>
+              {trans.__(
+                'Everyone who may read the project will be able to read these lines of %1.',
+                name
+              )}
+            </p>
+            <ul>
+              {findings.map(finding => (
+                <li key={`${finding.path}-${finding.line}-${finding.rule}`}>
+                  <b>{finding.rule}</b> {finding.path}:{finding.line}{' '}
+                  <code>{finding.excerpt}</code>
+                </li>
+              ))}
+            </ul>
+            <p>
+              {trans.__(
+                'To leave them out, remove them from the files and freeze again.'
+              )}
+            </p>
+          </div>
+        ),
+        buttons: [
+          Dialog.cancelButton({ label: trans.__('Do not publish') }),
+          Dialog.warnButton({ label: trans.__('It’s fine, publish') })
+        ]
+      });
+      return button.accept
+        ? Array.from(new Set(findings.map(finding => finding.path)))
+        : null;
+    } catch (reason) {
+      await tell(trans.__('%1 was not published', name), reason, trans);
+      return null;
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { Button } from '@jupyterlab/ui-components';
+import * as React from 'react';
+
+import type { MlopsClient } from '../api/client';
+import { MlopsError } from '../api/error';
+import type { Deployment, IInvocation } from '../api/nouns';
+import { formatSeconds } from '../format';
+import { Field } from './field';
+import { Problem } from './problem';
+
+/** One deployment: where it answers, a request to try, its log. */
+export function DeploymentConsole(props: {
+  deployment: Deployment;
+  client: MlopsClient;
+  /** Whether to begin with the log. */
+  logs: boolean;
+  trans: TranslationBundle;
+}): React.ReactElement {
+  const { deployment, client, trans } = props;
+  const [body, setBody] = React.useState('');
+  const [answer, setAnswer] = React.useState<IInvocation | null>(null);
+  const [log, setLog] = React.useState<string | null>(null);
+  const [error, setError] = React.useState<MlopsError | null>(null);
+  const [busy, setBusy] = React.useState(false);
+
+  const attempt = async (work: () => Promise<void>) => {
+    setBusy(true);
+    setError(null);
+    try {
+      await work();
+    } catch (reason) {
+      setError(MlopsError.from(reason));
+    } finally {
+      setBusy(false);
+    }
+  };
+  const showLog = () =>
+    attempt(async () => {
+      setLog((await client.deploymentLogs(deployment.id)).text);
+    });
+  const invoke = () =>
+    attempt(async () => {
+      setAnswer(await client.invoke(deployment.id, body || null));
+    });
+  React.useEffect(() => {
+    if (props.logs) {
+      void showLog();
+    }
+  }, []);
+
+  return (
+    <div className="jp-MLOpsConsole">
+      <h3>{deployment.name}</h3>
+      <dl>
+        <dt>{trans.__('State')}</dt>
+        <dd>{deployment.status || deployment.state}</dd>
+        <dt>{trans.__('Answers at')}</dt>
+        <dd>
+          <code>{deployment.endpoint}</code>
+        </dd>
+      </dl>
+      {(deployment.resources ?? []).length > 0 && (
+        <details>
+          <summary>{trans.__('What was created')}</summary>
+          <ul>
+            {(deployment.resources ?? []).map(resource => (
+              <li key={`${resource.kind}-${resource.name}`}>
+                {resource.kind}: <code>{resource.name}</code>
+                {resource.kept ? ` (${trans.__('kept on delete')})` : ''}
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+      <Field
+        label={trans.__('Request')}
+        help={trans.__('Empty: the sample recorded in the package.')}
+      >
+        {(id, by) => (
+          <textarea
+            id={id}
+            aria-describedby={by}
+            className="jp-mod-styled"
+            rows={4}
+            spellCheck={false}
+            value={body}
+            onChange={event => setBody(event.target.value)}
+          />
+        )}
+      </Field>
+      <Button
+        className="jp-mod-styled jp-mod-accept"
+        disabled={busy || deployment.state !== 'running'}
+        onClick={() => void invoke()}
+      >
+        {trans.__('Invoke')}
+      </Button>
+      <Button
+        className="jp-mod-styled"
+        disabled={busy}
+        onClick={() => void showLog()}
+      >
+        {trans.__('Show log')}
+      </Button>
+      {error && <Problem error={error} />}
+      {answer && (
+        <section
+          aria-label={trans.__('Answer')}
+          className="jp-MLOpsConsole-answer"
+        >
+          <p role="status">
+            {trans.__(
+              'Status %1 in %2',
+              answer.status,
+              answer.seconds < 1
+                ? `${(answer.seconds * 1000).toFixed(0)} ms`
+                : formatSeconds(answer.seconds)
+            )}
+          </p>
+          <pre>{answer.body}</pre>
+        </section>
+      )}
+      {log !== null && (
+        <pre className="jp-MLOpsLog-text" tabIndex={0}>
+          {log || trans.__('The log is empty.')}
+        </pre>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,90 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+
+import type { Deployment } from '../api/nouns';
+import { CommandIDs } from '../commands/ids';
+import { formatWhen } from '../format';
+import type { IMlops } from '../tokens';
+import { List, useChanges } from './list';
+import { OperationProgress } from './progress';
+import { Row, Tone } from './row';
+
+const TONES: Record<Deployment['state'], Tone> = {
+  creating: 'busy',
+  running: 'good',
+  failed: 'bad',
+  stopped: 'idle',
+  deleting: 'busy'
+};
+
+/** The deployments of the sidebar. */
+export function DeploymentList(props: {
+  model: IMlops;
+  filter: string;
+  trans: TranslationBundle;
+  run: (command: string, args?: Record<string, any>) => void;
+}): React.ReactElement {
+  const { model, filter, trans, run } = props;
+  useChanges(model.deployments, model.operations);
+  const shown = model.deployments.items.filter(deployment =>
+    `${deployment.name} ${deployment.target}`.toLowerCase().includes(filter)
+  );
+  return (
+    <List
+      collection={{
+        error: model.deployments.error,
+        loaded: model.deployments.loaded,
+        items: shown
+      }}
+      label={trans.__('Deployments')}
+      trans={trans}
+      empty={
+        filter
+          ? trans.__('No deployment matches.')
+          : trans.__('Export a model to see it run here.')
+      }
+    >
+      {shown.map(deployment => {
+        const { id, name } = deployment;
+        const work = model.operations.running.find(
+          operation =>
+            ['deploy', 'delete'].includes(operation.kind) &&
+            [id, name].includes(operation.subject)
+        );
+        return (
+          <Row
+            key={id}
+            tone={TONES[deployment.state]}
+            state={deployment.state}
+            title={name}
+            meta={deployment.status || deployment.state}
+            detail={
+              deployment.message ||
+              `${deployment.target} · ${formatWhen(deployment.created, trans)}`
+            }
+            actions={[
+              {
+                label: trans.__('Invoke'),
+                disabled: deployment.state !== 'running',
+                onClick: () => run(CommandIDs.showDeployment, { id })
+              },
+              {
+                label: trans.__('Logs'),
+                onClick: () =>
+                  run(CommandIDs.showDeployment, { id, logs: true })
+              },
+              {
+                label: trans.__('Delete'),
+                disabled: !!work,
+                onClick: () => run(CommandIDs.deleteDeployment, { id })
+              }
+            ]}
+            data={{ noun: 'deployment', id }}
+          >
+            {work && <OperationProgress operation={work} trans={trans} />}
+          </Row>
+        );
+      })}
+    </List>
+  );
+}

@@ -1,0 +1,178 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { Button } from '@jupyterlab/ui-components';
+import * as React from 'react';
+
+import type { KernelStatus } from '../api/nouns';
+import { formatBytes } from '../format';
+import { layersIcon } from '../icons';
+import type { NotebookKernel } from '../models/notebook-kernel';
+import { DiffTable } from './checks';
+import { useChanges } from './list';
+
+/** The notebook toolbar's chip: which environment, and what changed in it. */
+export function EnvironmentChip(props: {
+  kernel: NotebookKernel;
+  trans: TranslationBundle;
+  onFreeze: () => void;
+  onSwitch: () => void;
+}): React.ReactElement | null {
+  const { kernel, trans, onFreeze, onSwitch } = props;
+  useChanges(kernel);
+  const [open, setOpen] = React.useState<'' | 'environment' | 'drift'>('');
+  const node = React.useRef<HTMLDivElement>(null);
+  React.useEffect(() => {
+    if (!open) {
+      return;
+    }
+    const close = (event: Event) => {
+      const outside = !node.current?.contains(event.target as Node);
+      if (
+        outside ||
+        (event instanceof KeyboardEvent && event.key === 'Escape')
+      ) {
+        setOpen('');
+      }
+    };
+    document.addEventListener('mousedown', close);
+    document.addEventListener('keydown', close);
+    return () => {
+      document.removeEventListener('mousedown', close);
+      document.removeEventListener('keydown', close);
+    };
+  }, [open]);
+  const { pointer, news, drift } = kernel;
+  if (!pointer) {
+    return null;
+  }
+  const name = pointer.environment || pointer.snapshot;
+  const label = pointer.revision ? `${name} r${pointer.revision}` : name;
+  const added = drift?.added?.length ?? 0;
+  return (
+    <div className="jp-MLOpsChip" ref={node}>
+      <Button
+        minimal
+        small
+        className="jp-MLOpsChip-button"
+        aria-expanded={open === 'environment'}
+        title={trans.__('This notebook runs in the environment %1', label)}
+        onClick={() => setOpen(open === 'environment' ? '' : 'environment')}
+      >
+        <layersIcon.react tag="span" verticalAlign="middle" />
+        <span>{label}</span>
+      </Button>
+      {news > 0 && (
+        <Button
+          minimal
+          small
+          className="jp-MLOpsChip-button jp-mod-drift"
+          aria-expanded={open === 'drift'}
+          onClick={() => setOpen(open === 'drift' ? '' : 'drift')}
+        >
+          {added === news
+            ? trans._n('%1 added', '%1 added', news)
+            : trans._n('%1 change', '%1 changes', news)}
+        </Button>
+      )}
+      {open === 'environment' && (
+        <div
+          className="jp-MLOpsChip-popover"
+          role="dialog"
+          aria-label={trans.__('Environment')}
+        >
+          <h3>{label}</h3>
+          <Usage kernel={kernel} trans={trans} />
+          <Button
+            className="jp-mod-styled"
+            onClick={() => {
+              setOpen('');
+              onSwitch();
+            }}
+          >
+            {trans.__('Switch environment…')}
+          </Button>
+        </div>
+      )}
+      {open === 'drift' && drift && (
+        <div
+          className="jp-MLOpsChip-popover"
+          role="dialog"
+          aria-label={trans.__('Changes since the revision')}
+        >
+          <DiffTable diff={drift} trans={trans} />
+          <Button
+            className="jp-mod-styled jp-mod-accept"
+            onClick={() => {
+              setOpen('');
+              onFreeze();
+            }}
+          >
+            {trans.__('Freeze')}
+          </Button>
+          <Button
+            className="jp-mod-styled"
+            onClick={() => {
+              setOpen('');
+              kernel.ignore();
+            }}
+          >
+            {trans.__('Ignore')}
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** Memory and processor of the kernel's container, now. */
+function Usage(props: {
+  kernel: NotebookKernel;
+  trans: TranslationBundle;
+}): React.ReactElement {
+  const { kernel, trans } = props;
+  const [status, setStatus] = React.useState<KernelStatus | null>(null);
+  const [failed, setFailed] = React.useState('');
+  React.useEffect(() => {
+    let stopped = false;
+    let timer = 0;
+    const look = async () => {
+      try {
+        const now = await kernel.status();
+        if (!stopped) {
+          setStatus(now);
+          setFailed('');
+        }
+      } catch (reason) {
+        if (!stopped) {
+          setFailed(reason instanceof Error ? reason.message : String(reason));
+        }
+      }
+      if (!stopped) {
+        timer = window.setTimeout(look, 3000);
+      }
+    };
+    void look();
+    return () => {
+      stopped = true;
+      window.clearTimeout(timer);
+    };
+  }, [kernel]);
+  if (failed) {
+    return <p>{failed}</p>;
+  }
+  if (!status) {
+    return <p>{trans.__('Looking…')}</p>;
+  }
+  const memory = formatBytes(status.memory ?? 0);
+  return (
+    <dl className="jp-MLOpsChip-usage">
+      <dt>{trans.__('Memory')}</dt>
+      <dd>
+        {status.memory_limit
+          ? trans.__('%1 of %2', memory, formatBytes(status.memory_limit))
+          : memory}
+      </dd>
+      <dt>{trans.__('Processor')}</dt>
+      <dd>{trans.__('%1 cores', (status.cpu ?? 0).toFixed(1))}</dd>
+    </dl>
+  );
+}

@@ -1,0 +1,122 @@
+import type { EnvironmentSpec } from '../api/nouns';
+
+/** What the form holds: everything as the text that the user typed. */
+export interface IEnvironmentDraft {
+  name: string;
+  description: string;
+  base: string;
+  python: string;
+  apt: string;
+  variables: string;
+  setup: string;
+  network: 'outbound' | 'none';
+  cpus: string;
+  memory: string;
+}
+
+/** Field name to what is wrong with it. */
+export type DraftErrors = Partial<Record<keyof IEnvironmentDraft, string>>;
+
+const NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
+const UNITS: Record<string, number> = {
+  '': 1024 ** 3,
+  MB: 1e6,
+  GB: 1e9,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3
+};
+
+/** Lines of a text, without empty ones and comments. */
+export function lines(text: string): string[] {
+  return text
+    .split('\n')
+    .map(line => line.replace(/(^|\s)#.*$/, '').trim())
+    .filter(Boolean);
+}
+
+/** `4`, `4 GiB`, `512MB` in bytes; 0 for nothing, null for what is no size. */
+export function parseMemory(text: string): number | null {
+  if (!text.trim()) {
+    return 0;
+  }
+  const match = /^\s*([\d.]+)\s*(MB|GB|MiB|GiB)?\s*$/.exec(text);
+  return match ? Math.round(Number(match[1]) * UNITS[match[2] ?? '']) : null;
+}
+
+export function emptyDraft(base: string): IEnvironmentDraft {
+  return {
+    name: '',
+    description: '',
+    base,
+    python: '',
+    apt: '',
+    variables: '',
+    setup: '',
+    network: 'outbound',
+    cpus: '',
+    memory: ''
+  };
+}
+
+export function draftOf(spec: EnvironmentSpec): IEnvironmentDraft {
+  const { resources } = spec;
+  return {
+    name: spec.name,
+    description: spec.description ?? '',
+    base: spec.base,
+    python: (spec.python ?? []).join('\n'),
+    apt: (spec.apt ?? []).join('\n'),
+    variables: Object.entries(spec.variables ?? {})
+      .map(([name, value]) => `${name}=${value}`)
+      .join('\n'),
+    setup: spec.setup ?? '',
+    network: spec.network === 'none' ? 'none' : 'outbound',
+    cpus: resources?.cpus ? String(resources.cpus) : '',
+    memory: resources?.memory
+      ? `${+(resources.memory / 1024 ** 3).toFixed(2)} GiB`
+      : ''
+  };
+}
+
+/** What can be seen to be wrong before the server is asked. Keys of messages are translated by the form. */
+export function problemsOf(draft: IEnvironmentDraft): DraftErrors {
+  const errors: DraftErrors = {};
+  if (!NAME.test(draft.name)) {
+    errors.name = 'name';
+  }
+  if (!draft.base) {
+    errors.base = 'base';
+  }
+  if (lines(draft.variables).some(line => !/^[A-Za-z_]\w*=/.test(line))) {
+    errors.variables = 'variables';
+  }
+  if (parseMemory(draft.memory) === null) {
+    errors.memory = 'memory';
+  }
+  if (draft.cpus && !(Number(draft.cpus) > 0)) {
+    errors.cpus = 'cpus';
+  }
+  return errors;
+}
+
+export function specOf(draft: IEnvironmentDraft): EnvironmentSpec {
+  const variables: Record<string, string> = {};
+  for (const line of lines(draft.variables)) {
+    const at = line.indexOf('=');
+    variables[line.slice(0, at)] = line.slice(at + 1);
+  }
+  return {
+    name: draft.name,
+    description: draft.description,
+    base: draft.base,
+    python: lines(draft.python),
+    apt: lines(draft.apt),
+    variables,
+    setup: draft.setup,
+    network: draft.network,
+    resources: {
+      cpus: Number(draft.cpus) || 0,
+      memory: parseMemory(draft.memory) ?? 0
+    }
+  } as EnvironmentSpec;
+}

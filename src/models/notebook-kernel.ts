@@ -1,0 +1,141 @@
+import type { ISessionContext } from '@jupyterlab/apputils';
+import type { Kernel, KernelSpec } from '@jupyterlab/services';
+import type { IDisposable } from '@lumino/disposable';
+import { Debouncer } from '@lumino/polling';
+import { ISignal, Signal } from '@lumino/signaling';
+
+import type { MlopsClient } from '../api/client';
+import type { InventoryDiff, KernelStatus } from '../api/nouns';
+
+/** The part of a kernel spec's metadata that we write. */
+export interface IEnvironmentPointer {
+  environment: string;
+  revision: number;
+  snapshot: string;
+  digest: string;
+}
+
+/**
+ * The environment that a notebook's kernel runs in, and what changed in it.
+ *
+ * Drift is looked up after cells have run, never during: it costs a process in the container.
+ */
+export class NotebookKernel implements IDisposable {
+  constructor(
+    private _context: ISessionContext,
+    private _client: MlopsClient
+  ) {
+    this._look = new Debouncer(() => this._refreshDrift(), 1500);
+    _context.kernelChanged.connect(this._onKernelChanged, this);
+    _context.statusChanged.connect(this._onStatus, this);
+    void this._context.ready.then(() => this._onKernelChanged());
+  }
+
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Null for kernels that are not ours. */
+  get pointer(): IEnvironmentPointer | null {
+    return this._pointer;
+  }
+
+  get kernelId(): string {
+    return this._context.session?.kernel?.id ?? '';
+  }
+
+  /** Null until it is known. */
+  get drift(): InventoryDiff | null {
+    return this._drift;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    if (!this._isDisposed) {
+      this._isDisposed = true;
+      this._look.dispose();
+      Signal.clearData(this);
+    }
+  }
+
+  /** Live use of memory and processor. */
+  status(): Promise<KernelStatus> {
+    return this._client.kernel(this.kernelId);
+  }
+
+  /** Forget a drift that the user does not want to see, until it grows. */
+  ignore(): void {
+    this._ignored = Private.count(this._drift);
+    this._changed.emit();
+  }
+
+  /** Packages changed since the revision, without those that are ignored. */
+  get news(): number {
+    const count = Private.count(this._drift);
+    return count > this._ignored ? count : 0;
+  }
+
+  private _onKernelChanged(): void {
+    this._drift = null;
+    this._ignored = 0;
+    this._pointer = null;
+    this._changed.emit();
+    const kernel = this._context.session?.kernel;
+    if (kernel) {
+      void this._findPointer(kernel);
+    }
+  }
+
+  private async _findPointer(kernel: Kernel.IKernelConnection): Promise<void> {
+    const spec: KernelSpec.ISpecModel | undefined = await kernel.spec;
+    if (this._isDisposed || kernel.id !== this.kernelId) {
+      return;
+    }
+    this._pointer = (spec?.metadata?.['jupyter_mlops'] ??
+      null) as IEnvironmentPointer | null;
+    this._changed.emit();
+    this._onStatus();
+  }
+
+  private _onStatus(): void {
+    if (this._pointer && this._context.kernelDisplayStatus === 'idle') {
+      void this._look.invoke();
+    }
+  }
+
+  private async _refreshDrift(): Promise<void> {
+    const id = this.kernelId;
+    if (!id || !this._pointer || this._isDisposed) {
+      return;
+    }
+    try {
+      const drift = await this._client.drift(id);
+      if (id === this.kernelId && !this._isDisposed) {
+        this._drift = drift;
+        this._changed.emit();
+      }
+    } catch {
+      // A kernel that just ended has no drift; its own status says so.
+    }
+  }
+
+  private _changed = new Signal<this, void>(this);
+  private _drift: InventoryDiff | null = null;
+  private _ignored = 0;
+  private _isDisposed = false;
+  private _look: Debouncer;
+  private _pointer: IEnvironmentPointer | null = null;
+}
+
+namespace Private {
+  export function count(drift: InventoryDiff | null): number {
+    if (!drift) {
+      return 0;
+    }
+    const groups = [drift.added, drift.removed, drift.changed, drift.patched];
+    return groups.reduce((sum, group) => sum + (group?.length ?? 0), 0);
+  }
+}

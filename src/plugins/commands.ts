@@ -1,0 +1,60 @@
+import type {
+  JupyterFrontEnd,
+  JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { addDeploymentCommands } from '../commands/deployments';
+import { addEnvironmentCommands } from '../commands/environments';
+import { CommandIDs } from '../commands/ids';
+import { addOperationCommands } from '../commands/operations';
+import { addSnapshotCommands } from '../commands/snapshots';
+import { IMlops } from '../tokens';
+import { Pages } from '../widgets/pages';
+
+/** Everything that can be done, as commands; menus and palette show them. */
+export const commandsPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-mlops:commands',
+  description: 'Adds the commands on environments, snapshots and deployments.',
+  autoStart: true,
+  requires: [IMlops],
+  optional: [
+    ITranslator,
+    INotebookTracker,
+    IDefaultFileBrowser,
+    ICommandPalette
+  ],
+  activate: (
+    app: JupyterFrontEnd,
+    mlops: IMlops,
+    translator: ITranslator | null,
+    notebooks: INotebookTracker | null,
+    browser: IDefaultFileBrowser | null,
+    palette: ICommandPalette | null
+  ): void => {
+    const trans = (translator ?? nullTranslator).load('jupyter_mlops');
+    const context = { app, mlops, trans };
+    const pages = new Pages(app);
+    addOperationCommands(context, pages);
+    addEnvironmentCommands(context, pages, () => browser?.model.path ?? '');
+    addSnapshotCommands(context, pages, notebooks);
+    addDeploymentCommands(context, pages);
+    notebooks?.currentChanged.connect(() =>
+      app.commands.notifyCommandChanged(CommandIDs.freeze)
+    );
+    const category = trans.__('Environments');
+    for (const command of [
+      CommandIDs.newEnvironment,
+      CommandIDs.freeze,
+      CommandIDs.exportModel,
+      CommandIDs.chooseProject,
+      CommandIDs.showActivity,
+      CommandIDs.refresh
+    ]) {
+      palette?.addItem({ command, category });
+    }
+  }
+};
