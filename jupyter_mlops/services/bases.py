@@ -1,0 +1,186 @@
+"""Base images: what environments start from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from ..core import image_ref
+from ..core.environment import Base, check_name
+from ..core.errors import BaseMissingError, ConflictError, InvalidError, NotFoundError
+from ..core.layout import LABEL_KIND, LABEL_OWNER
+from ..core.ports import (
+    Blobs,
+    Credentials,
+    EngineProvider,
+    ImageConfig,
+    Progress,
+    RootFilesystem,
+    Store,
+)
+from ..core.settings import Settings
+from .build_steps.container import to_the_end
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a build starts from, looked up."""
+
+    image: str
+    """Image id."""
+    requirements: tuple[str, ...] = ()
+    """Those of the environment it is, and of the environments that one starts from."""
+    lock: str = ""
+    """Blob digest of that environment's lock."""
+
+
+def base_ref(name: str) -> str:
+    return f"mlops/base/{name}:latest"
+
+
+class Bases:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: Store,
+        engines: EngineProvider,
+        blobs: Blobs,
+        root_filesystem: RootFilesystem,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._engines = engines
+        self._blobs = blobs
+        self._root_filesystem = root_filesystem
+
+    async def list(self) -> list[Base]:
+        return await self._store.bases.list()
+
+    async def create(
+        self, name: str, suite: str, packages: Sequence[str], progress: Progress
+    ) -> Base:
+        """Make one from distribution packages. Raises ConflictError when the name is taken."""
+        await self._free(name)
+        engine = await self._engines.engine()
+        archive = self._blobs.scratch()
+        try:
+            await self._root_filesystem.make(suite, packages, archive, progress)
+            progress.phase("import", "Giving it to the container engine")
+            config = ImageConfig(
+                labels={LABEL_KIND: "base", LABEL_OWNER: self._settings.owner},
+                command=("/bin/bash",),
+                tag=base_ref(name),
+            )
+            try:
+                image = await to_the_end(engine.import_image(archive, base_ref(name), config))
+            except asyncio.CancelledError:
+                await to_the_end(engine.remove_image(base_ref(name)))
+                raise
+        finally:
+            archive.unlink(missing_ok=True)
+        return await self._save(name, image, f"debian {suite}")
+
+    async def pull(self, ref: str, name: str, progress: Progress) -> Base:
+        """Take one from a registry. Raises Registry* errors, ConflictError."""
+        await self._free(name)
+        parsed = image_ref.parse(ref)
+        if not parsed.digest and not parsed.tag:
+            parsed = parsed.with_tag("latest")
+        engine = await self._engines.engine()
+        progress.phase("pull", f"Pulling {parsed}")
+        account = self._settings.registry_credentials.get(parsed.registry)
+        image = await engine.pull(
+            str(parsed),
+            Credentials(*account) if account else None,
+            lambda text: progress.log(text.rstrip() + "\n"),
+        )
+        await engine.tag(image, base_ref(name))
+        return await self._save(name, image, str(parsed))
+
+    async def delete(self, name: str) -> None:
+        """Raises NotFoundError, and ConflictError while environments start from it."""
+        if await self._store.bases.get(name) is None:
+            raise NotFoundError(f"There is no base image named {name!r}.")
+        users = sorted(
+            environment.name
+            for environment in await self._store.environments.list()
+            if environment.spec.base == name
+        )
+        if users:
+            raise ConflictError(
+                f"The base image {name!r} is used by {', '.join(users)}.",
+                "Delete these environments first, or let them start from another base.",
+            )
+        engine = await self._engines.engine()
+        await engine.remove_image(base_ref(name))
+        await self._store.bases.delete(name)
+
+    async def start(self, base: str) -> Start:
+        """Look up ``name``, ``environment@revision`` or ``environment@active``.
+
+        Raises BaseMissingError that says how to get one."""
+        name, at, which = base.partition("@")
+        if at:
+            return await self._environment(base, name, which)
+        found = await self._store.bases.get(name)
+        engine = await self._engines.engine()
+        image = await engine.image(found.ref) if found else None
+        if found is None or image is None:
+            if await self._store.environments.get(name):
+                raise BaseMissingError(
+                    f"{name!r} is an environment, not a base image.",
+                    f"To start from it write `base: {name}@active` or `base: {name}@1`.",
+                )
+            known = ", ".join(b.name for b in await self.list() if b.name != name)
+            what = "is not on this machine any more" if found else "does not exist"
+            raise BaseMissingError(
+                f"The base image {name!r} {what}.{' There is ' + known + '.' if known else ''}",
+                f"Make one with `jupyter mlops base create debian --name {name}`, or take one "
+                f"from a registry with `jupyter mlops base pull REFERENCE --name {name}`.",
+            )
+        return Start(image.id)
+
+    async def _environment(self, base: str, name: str, which: str) -> Start:
+        environment = await self._store.environments.get(name)
+        number = environment.active if environment and which == "active" else 0
+        if which != "active":
+            if not which.isdigit():
+                raise InvalidError(
+                    f"{base!r} is not a base.", f"Write `{name}@active` or `{name}@3`."
+                )
+            number = int(which)
+        revision = await self._store.revisions.get(f"{name}@{number}")
+        engine = await self._engines.engine()
+        if revision is None or await engine.image(revision.image) is None:
+            raise BaseMissingError(
+                f"The environment {name!r} has no revision {which} to start from.",
+                f"Build it first, or see `jupyter mlops env show {name}`.",
+            )
+        parent = revision.spec.base
+        above = (await self.start(parent)).requirements if "@" in parent else ()
+        return Start(revision.image, (*above, *revision.spec.python), revision.lock)
+
+    async def _free(self, name: str) -> None:
+        check_name(name, "base image")
+        if await self._store.bases.get(name):
+            raise ConflictError(
+                f"There is a base image named {name!r} already.",
+                "Choose another name, or delete that one first.",
+            )
+
+    async def _save(self, name: str, image: str, origin: str) -> Base:
+        engine = await self._engines.engine()
+        found = await engine.image(image)
+        base = Base(
+            name=name,
+            image=image,
+            ref=base_ref(name),
+            origin=origin,
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            size=found.size if found else 0,
+        )
+        await self._store.bases.save(base)
+        return base

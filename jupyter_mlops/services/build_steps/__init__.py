@@ -1,0 +1,1 @@
+"""The steps of a build, one file each; ``services/builds.py`` plays them in order."""

@@ -1,0 +1,259 @@
+"""The container in which a build runs: created from the base, removed whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from ...core.container_network import ca_mounts, process_environment, secrets_of
+from ...core.errors import BuildFailedError, EngineUnavailableError, KernelDeadError, MlopsError
+from ...core.layout import ENV_PREFIX, LABEL_ENVIRONMENT, LABEL_KIND, LABEL_OWNER, PATH, RUN_DIR
+from ...core.ports import ContainerSpec, Engine, Image, Mount, Progress
+from ...core.settings import Settings
+from .failures import step_failed
+from .output import StepOutput
+
+CACHE_VOLUME = "jupyter-mlops-cache"
+"""One for all builds on an engine: wheels, distribution packages, bytecode."""
+CACHE = f"{RUN_DIR}/cache"
+UV = f"{RUN_DIR}/uv"
+PYTHON = f"{ENV_PREFIX}/bin/python"
+GUEST = Path(__file__).resolve().parents[2] / "guest"
+
+# What package managers need to set owners and modes, and to drop to users of their own.
+CAPABILITIES = (
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "SETFCAP",
+    "SETGID",
+    "SETUID",
+    "SYS_CHROOT",
+)
+
+T = TypeVar("T")
+
+_active: set[str] = set()
+"""Names of the containers that this process is using."""
+
+
+@dataclass
+class BuildContainer:
+    """A running build container and how to run steps in it."""
+
+    engine: Engine
+    id: str
+    settings: Settings
+    progress: Progress
+
+    async def run(
+        self,
+        step: str,
+        script: str,
+        *arguments: str,
+        stdin: bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] | None = None,
+        failed: Callable[[int, StepOutput], MlopsError] | None = None,
+    ) -> str:
+        """Run a shell script with ``$1 …``; returns its stdout. Output goes to the log, live.
+
+        Raises what ``failed(exit code, output)`` makes, else BuildFailedError naming ``step``.
+        """
+        output = StepOutput(self.progress, secrets_of(self.settings.network), on_line)
+        try:
+            code, stdout = await self._exec(script, arguments, stdin, environment, output)
+        except KernelDeadError:
+            raise _ended(step) from None
+        finally:
+            output.close()
+        if code == 0:
+            return stdout
+        state = await self.engine.inspect(self.id)
+        if state is None or state.phase not in ("running", "paused"):
+            raise _ended(step)
+        raise failed(code, output) if failed else step_failed(step, code, output)
+
+    async def ask(
+        self, script: str, *arguments: str, stdin: bytes | None = None
+    ) -> tuple[int, str, str]:
+        """Run quietly; returns exit code, stdout, and everything it said."""
+        said: list[str] = []
+        code, stdout = await self._exec(script, arguments, stdin, None, said.append)
+        return code, stdout, "".join(said)
+
+    async def write(self, path: str, content: bytes) -> None:
+        """Write a file; by stdin, since what is below ``/run`` is not reached by an archive."""
+        await self.run("prepare", 'mkdir -p "${1%/*}" && cat > "$1"', path, stdin=content)
+
+    async def _exec(
+        self,
+        script: str,
+        arguments: Sequence[str],
+        stdin: bytes | None,
+        environment: Mapping[str, str] | None,
+        on_output: Callable[[str], None],
+    ) -> tuple[int, str]:
+        return await self.engine.exec(
+            self.id,
+            # Group-writable folders let the kernel's user install packages later.
+            ["/bin/sh", "-c", f"umask 0002\n{script}", "sh", *arguments],
+            environment={**step_environment(self.settings), **(environment or {})},
+            user="0:0",
+            workdir="/",
+            on_output=on_output,
+            stdin=stdin,
+        )
+
+
+def _ended(step: str) -> BuildFailedError:
+    return BuildFailedError(
+        f"The build was ended from outside in the step {step}: its container does not run any "
+        "more.",
+        "Build again; if it happens again, look at the container engine's own log.",
+    )
+
+
+def step_environment(settings: Settings) -> dict[str, str]:
+    """What every step gets and the image does not."""
+    return {
+        **process_environment(settings.network),
+        "HOME": f"{RUN_DIR}/home",
+        "LANG": "C.UTF-8",
+        "DEBIAN_FRONTEND": "noninteractive",
+        "UV_CACHE_DIR": f"{CACHE}/uv",
+        "UV_LINK_MODE": "copy",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_NO_CONFIG": "1",
+        "UV_NO_PROGRESS": "1",
+        "UV_PREVIEW_FEATURES": "pylock",
+        "UV_HTTP_TIMEOUT": "120",
+        "PIP_CACHE_DIR": f"{CACHE}/pip",
+        "PIP_NO_INPUT": "1",
+        "PIP_PROGRESS_BAR": "off",
+        "PIP_ROOT_USER_ACTION": "ignore",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+
+
+def image_variables(image: Image, variables: Mapping[str, str]) -> dict[str, str]:
+    """The Env of a build's container and image: ``/opt/env/bin`` first, then the base's PATH."""
+    own = f"{ENV_PREFIX}/bin"
+    path = image.environment.get("PATH", "")
+    if path:
+        path = ":".join([own, *(part for part in path.split(":") if part and part != own)])
+    return {"PATH": path or PATH, "VIRTUAL_ENV": ENV_PREFIX, **variables}
+
+
+@asynccontextmanager
+async def build_container(
+    engine: Engine,
+    settings: Settings,
+    progress: Progress,
+    image: Image,
+    environment: str,
+    variables: Mapping[str, str],
+) -> AsyncIterator[BuildContainer]:
+    """A running container from ``image``; killed and removed at the end, also when cancelled."""
+    name = f"mlops-build-{_place()}-{os.getpid()}-{uuid4().hex[:8]}"
+    spec = ContainerSpec(
+        image=image.id,
+        name=name,
+        labels={
+            LABEL_KIND: "build",
+            LABEL_OWNER: settings.owner,
+            LABEL_ENVIRONMENT: environment,
+        },
+        entrypoint=(),
+        command=("/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"),
+        environment=image_variables(image, variables),
+        mounts=(
+            Mount(str(settings.uv), UV, read_only=True),
+            Mount(CACHE_VOLUME, CACHE),
+            *ca_mounts(settings.network),
+        ),
+        tmpfs={"/run": "exec,mode=755", "/tmp": "exec,mode=1777"},
+        user="0:0",
+        capabilities=CAPABILITIES,
+    )
+    _active.add(name)
+    container = ""
+    try:
+        # The engine may have made it although the task was cancelled: so always by name, too.
+        container = await engine.create(spec)
+        await engine.start(container)
+        yield BuildContainer(engine, container, settings, progress)
+    finally:
+        await to_the_end(_removed(engine, container or name))
+        _active.discard(name)
+
+
+async def remove_left_builds(engine: Engine, owner: str) -> int:
+    """Remove build containers whose process is gone, or whose engine went away; returns how many.
+
+    Only containers made on this machine are judged: process ids mean nothing elsewhere.
+    """
+    removed = 0
+    for found in await engine.list({LABEL_KIND: "build", LABEL_OWNER: owner}):
+        parts = found.name.lstrip("/").split("-")
+        if len(parts) != 5 or parts[2] != _place() or not parts[3].isdigit():
+            continue
+        pid = int(parts[3])
+        left = found.name not in _active if pid == os.getpid() else not _lives(pid)
+        if left:
+            await engine.remove(found.id)
+            removed += 1
+    return removed
+
+
+async def to_the_end(work: Awaitable[T]) -> T:
+    """Await what must not be left half done; a cancellation is raised when it has ended."""
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.done():
+                break
+            cancelled = True
+    if cancelled:
+        task.exception()
+        raise asyncio.CancelledError
+    return task.result()
+
+
+async def _removed(engine: Engine, container: str) -> None:
+    # Where the engine stopped in the middle, the next build removes it by its label.
+    with suppress(EngineUnavailableError):
+        await engine.remove(container)
+
+
+def _place() -> str:
+    """Where process ids are comparable: this boot of this machine, this pid namespace."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""
+    return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:8]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

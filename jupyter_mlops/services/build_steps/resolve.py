@@ -1,0 +1,78 @@
+"""Phase resolve: from requirements to a lock (PEP 751), for the base's own interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from ...core.container_network import secrets_of
+from ...core.errors import BuildFailedError
+from ...core.layout import ENV_PREFIX, RUN_DIR
+from .container import PYTHON, UV, BuildContainer
+from .failures import resolve_failed
+
+LOCK = f"{RUN_DIR}/pylock.toml"
+ALWAYS = ("ipykernel", "pip")
+"""A kernel needs the first; ``%pip install`` in a notebook the second."""
+
+_FIND_PYTHON = f"""
+if [ -x {PYTHON} ]; then echo {PYTHON}; exit; fi
+PATH=$(echo "$PATH" | sed 's#^{ENV_PREFIX}/bin:##')
+command -v python3 || command -v python
+"""
+
+
+def requirements(*specs: Sequence[str]) -> list[str]:
+    """All requirements, those of parent environments too, and what every environment has."""
+    found = list(dict.fromkeys(text for spec in specs for text in spec))
+    named = {canonicalize_name(Requirement(text).name) for text in found}
+    return found + [name for name in ALWAYS if name not in named]
+
+
+async def find_python(container: BuildContainer) -> str:
+    """Path of the interpreter; empty where the image has none."""
+    _, stdout, _ = await container.ask(_FIND_PYTHON)
+    return stdout.strip().partition("\n")[0]
+
+
+async def resolve(
+    container: BuildContainer, python: str, wanted: Sequence[str], preferred: str = ""
+) -> str:
+    """The text of the lock, without credentials. Versions in the lock ``preferred`` are kept
+    where they fit. Raises UnsatisfiableError, BuildFailedError."""
+    if preferred:
+        await container.write(LOCK, preferred.encode())
+    container.progress.log("Packages asked for: " + ", ".join(wanted) + "\n")
+    await container.run(
+        "resolve",
+        f'{UV} pip compile - --format pylock.toml --no-header -o {LOCK} --python "$1" >/dev/null',
+        python,
+        stdin="\n".join(wanted).encode(),
+        failed=resolve_failed,
+    )
+    _, lock, _ = await container.ask(f"cat {LOCK}")
+    if "[[packages]]" not in lock:
+        raise BuildFailedError(
+            "The build failed in the step resolve: the lock could not be read.", "Build again."
+        )
+    clean = lock
+    for secret in secrets_of(container.settings.network):
+        clean = clean.replace(f"{secret}@", "")
+    if clean != lock:
+        await container.write(LOCK, clean.encode())
+    return clean
+
+
+def only_adds(before: str, after: str) -> bool:
+    """Whether one lock is the other and more packages, each of them unchanged."""
+    return set(_packages(before)) <= set(_packages(after))
+
+
+def package_count(lock: str) -> int:
+    return len(_packages(lock))
+
+
+def _packages(lock: str) -> list[str]:
+    return [block.strip() for block in lock.split("[[packages]]")[1:]]

@@ -1,0 +1,335 @@
+"""Environments: named definitions with revisions, and the base images they start from."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ..core.environment import Base, Environment, EnvironmentSpec
+from ..core.errors import ConflictError, InvalidError, NotFoundError
+from ..core.inventory import Inventory
+from ..core.ports import (
+    Blobs,
+    Engine,
+    EngineProvider,
+    Image,
+    KernelSpecs,
+    Progress,
+    RootFilesystem,
+    Store,
+)
+from ..core.revision import Revision
+from ..core.settings import Settings
+from . import spec_file
+from .bases import Bases
+from .build_steps.container import to_the_end
+from .builds import Builds
+from .inventories import Inventories
+
+
+class Environments:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: Store,
+        engines: EngineProvider,
+        blobs: Blobs,
+        kernel_specs: KernelSpecs,
+        root_filesystem: RootFilesystem,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._engines = engines
+        self._blobs = blobs
+        self._kernel_specs = kernel_specs
+        self._inventories = Inventories(settings=settings, engines=engines, blobs=blobs)
+        self._bases = Bases(
+            settings=settings,
+            store=store,
+            engines=engines,
+            blobs=blobs,
+            root_filesystem=root_filesystem,
+        )
+        self._builds = Builds(
+            settings=settings,
+            store=store,
+            engines=engines,
+            blobs=blobs,
+            bases=self._bases,
+            inventories=self._inventories,
+        )
+        self._building: set[str] = set()
+
+    # ------------------------------------------------------------------------------- bases
+
+    async def bases(self) -> builtins.list[Base]:
+        """Newest first."""
+        return await self._bases.list()
+
+    async def create_base(
+        self,
+        name: str,
+        suite: str = "bookworm",
+        packages: Sequence[str] = (),
+        *,
+        progress: Progress,
+    ) -> Base:
+        """Make one from distribution packages. Raises ConflictError when the name is taken."""
+        return await self._bases.create(name, suite, packages, progress)
+
+    async def pull_base(self, ref: str, name: str, progress: Progress) -> Base:
+        """Take one from a registry. Raises Registry* errors, ConflictError."""
+        return await self._bases.pull(ref, name, progress)
+
+    async def delete_base(self, name: str) -> None:
+        """Raises NotFoundError, and ConflictError while environments start from it."""
+        await self._bases.delete(name)
+
+    # ------------------------------------------------------------------------ environments
+
+    def parse_spec(self, text: str, directory: Path | None = None) -> EnvironmentSpec:
+        """Read a specification file's text; raises InvalidError naming the key."""
+        return spec_file.parse_spec(text, directory)
+
+    async def list(
+        self, limit: int | None = None, after: str = "", query: str = ""
+    ) -> builtins.list[Environment]:
+        """Newest first; ``query`` is looked for in name and description."""
+        if not query:
+            return await self._store.environments.list(limit=limit, after=after)
+        words = query.lower().split()
+        found = [
+            environment
+            for environment in await self._store.environments.list(after=after)
+            if all(w in f"{environment.name} {environment.spec.description}".lower() for w in words)
+        ]
+        return found[:limit]
+
+    async def get(self, name: str) -> Environment:
+        environment = await self._store.environments.get(name)
+        if environment is None:
+            raise NotFoundError(
+                f"There is no environment named {name!r}.",
+                "See `jupyter mlops env list`, or the sidebar, for those there are.",
+            )
+        return environment
+
+    async def describe(self, name: str, description: str) -> Environment:
+        """Change the description; nothing is built."""
+        found = await self.get(name)
+        changed = replace(found, spec=replace(found.spec, description=description))
+        await self._store.environments.save(changed)
+        return changed
+
+    async def build(
+        self,
+        spec: EnvironmentSpec,
+        progress: Progress,
+        replace: bool = False,
+        *,
+        upgrade: bool = False,
+    ) -> Revision:
+        """Build ``spec`` and make the result the active revision.
+
+        A request that was built before returns that revision at once. Without ``replace`` the
+        name must be free (ConflictError); one whose first build failed counts as free. With
+        ``upgrade`` newer versions of packages are looked for. After a failure the environment
+        stays as it was, or, new, stays without a revision; after a cancellation a new one is gone.
+        """
+        spec = spec_file.validated(spec)
+        name = spec.name
+        if name in self._building:
+            raise ConflictError(
+                f"The environment {name!r} is being built already.",
+                "Wait until that build has ended, or cancel it.",
+            )
+        # Claimed before anything is awaited, so that of two requests one is refused.
+        self._building.add(name)
+        try:
+            return await self._build(spec, progress, replace, upgrade)
+        finally:
+            self._building.discard(name)
+
+    async def _build(
+        self, spec: EnvironmentSpec, progress: Progress, existing: bool, upgrade: bool
+    ) -> Revision:
+        before = await self._store.environments.get(spec.name)
+        if before is not None and before.active and not existing:
+            raise ConflictError(
+                f"There is an environment named {spec.name!r} already.",
+                f"Choose another name, or build a new revision of it "
+                f"(`jupyter mlops env build {spec.name} --from FILE`).",
+            )
+        if before is None:
+            environment = Environment(
+                name=spec.name, owner=self._settings.owner, spec=spec, created=_now()
+            )
+        else:
+            environment = replace(before, spec=spec)
+        await self._store.environments.save(environment)
+        try:
+            revision = await self._builds.build(
+                environment, spec, await self.revisions(spec.name), progress, upgrade=upgrade
+            )
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                await to_the_end(self._undo(spec.name, before))
+            raise
+        return await to_the_end(self._activated(environment, revision))
+
+    async def _undo(self, name: str, before: Environment | None) -> None:
+        """After a cancellation everything is as it was."""
+        if before is None:
+            await self._store.environments.delete(name)
+        else:
+            await self._store.environments.save(before)
+
+    async def _activated(self, environment: Environment, revision: Revision) -> Revision:
+        latest = max(environment.latest, revision.number)
+        changed = replace(environment, active=revision.number, latest=latest)
+        await self._store.environments.save(changed)
+        await self._install(changed)
+        return revision
+
+    # --------------------------------------------------------------------------- revisions
+
+    async def revisions(self, name: str) -> builtins.list[Revision]:
+        """Newest first."""
+        return await self._store.revisions.list(environment=name)
+
+    async def revision(self, name: str, number: int = 0) -> Revision:
+        """``number`` 0 is the active one. Raises NotFoundError."""
+        environment = await self.get(name)
+        wanted = number or environment.active
+        if not wanted:
+            raise NotFoundError(
+                f"The environment {name!r} has no revision: no build has succeeded yet.",
+                "Look at its last build's log, correct the specification, and build it again.",
+            )
+        revision = await self._store.revisions.get(f"{name}@{wanted}")
+        if revision is None:
+            raise NotFoundError(
+                f"The environment {name!r} has no revision {wanted}.",
+                f"See `jupyter mlops env show {name}`.",
+            )
+        return revision
+
+    async def resolve(self, text: str) -> tuple[Environment, Revision]:
+        """``name`` and ``name@active`` are the active revision, ``name@3`` is that one."""
+        name, _, which = text.partition("@")
+        if which not in ("", "active") and not which.removeprefix("r").isdigit():
+            raise InvalidError(
+                f"{text!r} is not a revision of an environment.",
+                "Write it as name, name@active or name@3.",
+            )
+        number = 0 if which in ("", "active") else int(which.removeprefix("r"))
+        return await self.get(name), await self.revision(name, number)
+
+    async def activate(self, name: str, number: int) -> Environment:
+        """Make this revision the one that new kernels start from."""
+        environment = await self.get(name)
+        revision = await self.revision(name, number)
+        engine = await self._engines.engine()
+        if await engine.image(revision.image) is None:
+            raise NotFoundError(
+                f"The image of {name} revision {number} is not on this machine any more.",
+                "Build the environment again.",
+            )
+        changed = replace(environment, active=revision.number)
+        await self._store.environments.save(changed)
+        await self._install(changed)
+        return changed
+
+    async def lock(self, revision: Revision) -> str:
+        """The text of its pylock.toml."""
+        return (await self._blobs.get(revision.lock)).decode()
+
+    async def inventory(self, revision: Revision) -> Inventory:
+        return await self._inventories.load(revision.inventory)
+
+    async def probe(self, image: str) -> Inventory:
+        """What is installed in an image, asked in a fresh container."""
+        return await self._inventories.of_image(image)
+
+    async def probe_container(self, container: str) -> Inventory:
+        """What is installed in a running container."""
+        return await self._inventories.of_container(container)
+
+    # ------------------------------------------------------------------------------ delete
+
+    async def delete(self, name: str) -> int:
+        """Remove images, kernels' entries and records; returns bytes freed.
+
+        Snapshots stay: they have images of their own. Raises ConflictError while kernels run or
+        other environments start from it.
+        """
+        await self.get(name)
+        if name in self._building:
+            raise ConflictError(f"The environment {name!r} is being built.", "Cancel that first.")
+        engine = await self._engines.engine()
+        await self._unused(engine, name)
+        revisions = await self.revisions(name)
+        bases = {r.base_image for r in revisions}
+        before = {i.id: i for i in await _images(engine, [*(r.image for r in revisions), *bases])}
+        for revision in revisions:
+            image = await engine.image(revision.ref)
+            # The tag may have been taken to another image by hand; then only ours, by its id.
+            mine = image is not None and image.id == revision.image
+            await engine.remove_image(revision.ref if mine else revision.image)
+            await self._store.revisions.delete(f"{name}@{revision.number}")
+        self._kernel_specs.remove(name)
+        await self._store.environments.delete(name)
+        gone = [i for i in before.values() if await engine.image(i.id) is None]
+        return _freed(gone, [i for i in before.values() if i not in gone])
+
+    async def _unused(self, engine: Engine, name: str) -> None:
+        running = 0
+        for record in await self._store.kernels.list(environment=name):
+            state = await engine.inspect(record.container)
+            running += state is not None and state.phase in ("running", "paused", "created")
+        if running:
+            kernels = "A kernel of it runs" if running == 1 else f"{running} kernels of it run"
+            raise ConflictError(
+                f"The environment {name!r} cannot be deleted now. {kernels}.",
+                "Shut the kernels down first.",
+            )
+        users = [
+            other.name
+            for other in await self._store.environments.list()
+            if other.name != name and other.spec.base.partition("@")[0::2][0] == name
+            and "@" in other.spec.base
+        ]  # fmt: skip
+        if users:
+            raise ConflictError(
+                f"The environment {name!r} is where {', '.join(sorted(users))} starts from.",
+                "Delete that first, or let it start from another base.",
+            )
+
+    async def _install(self, environment: Environment) -> None:
+        revisions = await self.revisions(environment.name)
+        self._kernel_specs.install_environment(environment, revisions)
+
+
+async def _images(engine: Engine, ids: Sequence[str]) -> builtins.list[Image]:
+    found = [await engine.image(id) for id in dict.fromkeys(ids)]
+    return [image for image in found if image is not None]
+
+
+def _freed(gone: Sequence[Image], kept: Sequence[Image]) -> int:
+    """Bytes of layers that only the removed images had. An image's size counts all its layers,
+    so each is charged beyond the largest other image that it begins with."""
+    total = 0
+    known = list(kept)
+    for image in sorted(gone, key=lambda i: len(i.layers)):
+        shared = [k.size for k in known if image.layers[: len(k.layers)] == k.layers]
+        total += max(0, image.size - max(shared, default=0))
+        known.append(image)
+    return total
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,266 @@
+"""The specification file of an environment: YAML to EnvironmentSpec."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+from packaging.requirements import InvalidRequirement, Requirement
+
+from ..core.environment import EnvironmentSpec, Resources
+from ..core.errors import InvalidError
+
+KEYS = (
+    "name",
+    "base",
+    "description",
+    "python",
+    "apt",
+    "variables",
+    "setup",
+    "network",
+    "resources",
+)
+RESOURCE_KEYS = ("cpus", "memory", "pids", "shm")
+RESERVED_VARIABLES = frozenset({"PATH", "VIRTUAL_ENV", "HOME", "HOSTNAME", "PWD", "TERM"})
+"""Ours or the engine's: setting them would break the environment."""
+
+_APT = re.compile(r"^[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?(?:=[A-Za-z0-9.+:~-]+)?$")
+_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_SECRET_WORDS = frozenset({"SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "CREDENTIALS"})
+_SECRET_ENDS = ("API_KEY", "APIKEY", "ACCESS_KEY", "PRIVATE_KEY")
+_SIZE = re.compile(r"^([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGT])(i?)B?|B)?$", re.IGNORECASE)
+
+
+def parse_spec(text: str, directory: Path | None = None) -> EnvironmentSpec:
+    """Read a specification. Entries of ``python`` that name a file are looked up in ``directory``.
+
+    Raises InvalidError that names the key, and a likely one for a key that is not known.
+    """
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise InvalidError(
+            f"The environment file is not valid YAML{where}: "
+            f"{getattr(error, 'problem', '') or 'it cannot be read'}.",
+            "Check the indentation, and put quotes around values that contain `: ` or `#`.",
+        ) from None
+    if not isinstance(found, dict):
+        raise InvalidError(
+            "The environment file has no `key: value` lines.",
+            "It needs at least `name: …` and `base: …`.",
+        )
+    _known(found, KEYS, "the environment file")
+    if not found.get("name"):
+        raise InvalidError("The environment file has no name.", "Add a line `name: …`.")
+    spec = EnvironmentSpec(
+        name=_string(found, "name"),
+        base=_string(found, "base"),
+        description=_string(found, "description"),
+        python=_python(found.get("python"), directory),
+        apt=_strings(found.get("apt"), "apt"),
+        variables=_variables(found.get("variables")),
+        setup=_string(found, "setup"),
+        network=_string(found, "network") or "outbound",
+        resources=_resources(found.get("resources")),
+    )
+    return validated(spec)
+
+
+def validated(spec: EnvironmentSpec) -> EnvironmentSpec:
+    """The same specification in normal form; raises InvalidError. For forms as for files."""
+    for text in spec.python:
+        check_requirement(text)
+    for name in spec.apt:
+        if not _APT.match(name):
+            raise InvalidError(
+                f"{name!r} in apt: is not the name of a distribution package.",
+                "Write names as `apt install` takes them, such as libgomp1 or libgomp1=12.2.0-14.",
+            )
+    for name, value in spec.variables.items():
+        _check_variable(name, value)
+    if spec.resources.cpus < 0 or spec.resources.memory < 0:
+        raise InvalidError("resources: limits cannot be negative.", "0 means no limit.")
+    return replace(spec, python=tuple(" ".join(text.split()) for text in spec.python))
+
+
+def check_requirement(text: str) -> Requirement:
+    """Parse one PEP 508 requirement; raises InvalidError that quotes it."""
+    if text.startswith(("-", ".", "/")) or text.endswith((".whl", ".tar.gz")):
+        raise InvalidError(
+            f"{text!r} in python: is an option or a path, not a package.",
+            "Write packages as `pandas>=2` or `name @ https://…`. Files of your own are best "
+            "imported from the notebook's folder, which every kernel sees.",
+        )
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InvalidError(
+            f"{text!r} in python: is not a package requirement: {reason}.",
+            "Write it as `pandas`, `pandas>=2` or `scikit-learn==1.7.*`.",
+        ) from None
+    if requirement.url and "@" in urlsplit(requirement.url).netloc.rpartition("git@")[2]:
+        raise InvalidError(
+            f"The address of {requirement.name!r} in python: holds a password or token.",
+            "An environment is shared with others: put credentials of package indexes into "
+            "the server's settings (Mlops.index_url).",
+        )
+    return requirement
+
+
+def requirements_file(file: Path, seen: tuple[Path, ...] = ()) -> tuple[str, ...]:
+    """The requirements of a ``requirements.txt``, and of those it includes with ``-r``."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise InvalidError(
+            f"The requirements file {file.name!r} cannot be read.",
+            f"It is looked for at {file}.",
+        ) from None
+    found: list[str] = []
+    for line in text.replace("\\\n", " ").splitlines():
+        entry = re.sub(r"(^|\s)#.*$", "", line).strip()
+        entry = re.sub(r"\s--hash=\S+", "", entry).strip()
+        if not entry:
+            continue
+        include = re.match(r"^(?:-r|--requirement)[ =]?\s*(\S+)$", entry)
+        if include:
+            inner = (file.parent / include[1]).resolve()
+            if inner not in seen:
+                found.extend(requirements_file(inner, (*seen, file.resolve())))
+        elif entry.startswith("-"):
+            raise InvalidError(
+                f"{file.name}: the option {entry.split()[0]!r} is not supported.",
+                "Package indexes are part of the server's settings; remove the line.",
+            )
+        else:
+            found.append(entry)
+    return tuple(found)
+
+
+def memory(value: object, key: str = "memory") -> int:
+    """Bytes of ``4GiB``, ``500MB``, ``4G`` or a plain number."""
+    match = _SIZE.match(str(value).strip()) if not isinstance(value, bool) else None
+    if not match:
+        raise InvalidError(
+            f"resources: {key}: {value!r} is not an amount of memory.",
+            "Write it as 4GiB or 500MiB.",
+        )
+    unit = (match[2] or "").upper()
+    # `4G` is what people write for 4 GiB; only an explicit `GB` is decimal.
+    decimal = bool(unit) and not match[3] and str(value).strip().upper().endswith("B")
+    return int(float(match[1]) * (1000 if decimal else 1024) ** " KMGT".index(unit or " "))
+
+
+def _known(found: dict[Any, Any], keys: Sequence[str], where: str) -> None:
+    for key in found:
+        if key in keys:
+            continue
+        close = difflib.get_close_matches(str(key), keys, 1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(keys)}."
+        raise InvalidError(f"{str(key)!r} is not a known key of {where}.", hint)
+
+
+def _string(found: dict[str, Any], key: str) -> str:
+    value = found.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+        raise InvalidError(f"{key}: must be a text.", f"Write `{key}: …` on one line.")
+    return str(value).strip() if key != "setup" else str(value)
+
+
+def _strings(value: object, key: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return tuple(value.split())
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InvalidError(f"{key}: must be a list of texts.", f"Write `{key}: [one, two]`.")
+    return tuple(item.strip() for item in value if item.strip())
+
+
+def _python(value: object, directory: Path | None) -> tuple[str, ...]:
+    """Requirements; entries that end in ``.txt`` are requirement files."""
+    items = [value] if isinstance(value, str) else value
+    if items is None:
+        return ()
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise InvalidError(
+            "python: must be a list of packages, or name a requirements file.",
+            "Write `python: [pandas>=2, scikit-learn]` or `python: requirements.txt`.",
+        )
+    found: list[str] = []
+    for item in (str(item).strip() for item in items):
+        if not item.endswith(".txt"):
+            found.append(item)
+        elif directory is None:
+            raise InvalidError(
+                f"python: names the file {item!r}, but this text has no folder of its own.",
+                "List the packages themselves.",
+            )
+        else:
+            found.extend(requirements_file(directory / item))
+    return tuple(found)
+
+
+def _variables(value: object) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidError("variables: must be `NAME: value` lines.")
+    for name, item in value.items():
+        if isinstance(item, bool) or not isinstance(item, (str, int, float)):
+            raise InvalidError(
+                f"variables: the value of {name!r} must be a text.", 'Put it in quotes: "true".'
+            )
+    return {str(name): str(item) for name, item in value.items()}
+
+
+def _check_variable(name: str, value: str) -> None:
+    if not _VARIABLE.match(name):
+        raise InvalidError(
+            f"variables: {name!r} cannot be the name of a variable.",
+            "Use letters, digits and underscores, not beginning with a digit.",
+        )
+    if name in RESERVED_VARIABLES:
+        raise InvalidError(f"variables: {name} is set by the environment itself.", "Leave it out.")
+    if "\0" in value or "\n" in value:
+        raise InvalidError(f"variables: the value of {name} must be on one line.")
+    words = name.upper().split("_")
+    if _SECRET_WORDS & set(words) or name.upper().endswith(_SECRET_ENDS):
+        raise InvalidError(
+            f"variables: {name} looks like a secret, and variables are public: they are stored "
+            "in the environment's image and travel with it.",
+            "Leave it out of the environment, and set it in the notebook's own session.",
+        )
+
+
+def _resources(value: object) -> Resources:
+    if value is None:
+        return Resources()
+    if not isinstance(value, dict):
+        raise InvalidError("resources: must be `cpus: …` and `memory: …` lines.")
+    _known(value, RESOURCE_KEYS, "resources")
+    default = Resources()
+    numbers: dict[str, float] = {}
+    for key in ("cpus", "pids"):
+        item = value.get(key, getattr(default, key))
+        if isinstance(item, bool) or not isinstance(item, (int, float)):
+            raise InvalidError(f"resources: {key}: {item!r} is not a number.")
+        numbers[key] = item
+    return Resources(
+        cpus=float(numbers["cpus"]),
+        memory=memory(value.get("memory", default.memory)),
+        pids=int(numbers["pids"]),
+        shm=memory(value.get("shm", default.shm), "shm"),
+    )
