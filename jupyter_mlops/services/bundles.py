@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 
 from ..core.inventory import Inventory, Package
 from ..core.outputs import RecordedNotebook, record
-from ..core.snapshot import ARTIFACT_TYPE, GitState, Member
-from .notebook_files import read_notebook
+from ..core.snapshot import ARTIFACT_TYPE, Member, Snapshot
+from .notebook_files import parse_notebook
+from .workspaces import read_files
 
 TITLES = {
     "readme": "REPRODUCING.md",
@@ -42,11 +43,14 @@ def read_inventory(content: bytes) -> Inventory:
     return _INVENTORY.validate_json(content)
 
 
-def outputs_json(root: Path, notebooks: Sequence[str]) -> bytes:
-    """Hashes of all cells' outputs (blocks). Files that are no notebooks are left out."""
+def outputs_json(archive: Path, notebooks: Sequence[str]) -> bytes:
+    """Hashes of all cells' outputs (blocks). Files that are no notebooks are left out.
+
+    Read from the packed workspace: the files outside may have been saved again since.
+    """
     recorded = []
-    for path in notebooks:
-        notebook = read_notebook(root / path)
+    for path, content in read_files(archive, notebooks):
+        notebook = parse_notebook(content)
         if notebook is not None:
             recorded.append(record(path, notebook))
     return _RECORDED.dump_json(tuple(recorded), indent=1)
@@ -125,28 +129,13 @@ def _purl(package: Package, inventory: Inventory) -> Any:
 
 
 def provenance(
-    *,
-    image: str,
-    members: Sequence[Member],
-    base_image: str,
-    revision_image: str,
-    environment: str,
-    revision: int,
-    owner: str,
-    engine: str,
-    git: GitState | None,
-    started: str,
-    finished: str,
-    version: str,
+    snapshot: Snapshot, members: Sequence[Member], engine: str, finished: str, version: str
 ) -> bytes:
     """An in-toto statement with a SLSA v1 provenance predicate: what came from where, unsigned."""
+    git = snapshot.workspace.git
+    below = (("environment", snapshot.revision_image), ("base", snapshot.base_image))
     materials: list[dict[str, Any]] = [
-        {
-            "name": "environment",
-            "uri": f"image:{revision_image}",
-            "digest": _digest(revision_image),
-        },
-        {"name": "base", "uri": f"image:{base_image}", "digest": _digest(base_image)},
+        {"name": name, "uri": f"image:{image}", "digest": _digest(image)} for name, image in below
     ]
     if git is not None:
         materials.append(
@@ -160,7 +149,7 @@ def provenance(
     statement = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [
-            {"name": "image", "digest": _digest(image)},
+            {"name": "image", "digest": _digest(snapshot.image)},
             *({"name": m.title, "digest": _digest(m.digest)} for m in members),
         ],
         "predicateType": "https://slsa.dev/provenance/v1",
@@ -168,8 +157,8 @@ def provenance(
             "buildDefinition": {
                 "buildType": ARTIFACT_TYPE,
                 "externalParameters": {
-                    "environment": environment,
-                    "revision": revision,
+                    "environment": snapshot.environment,
+                    "revision": snapshot.revision,
                     "by": "a running kernel, in which people install by hand",
                 },
                 "internalParameters": {"engine": engine},
@@ -177,10 +166,10 @@ def provenance(
             },
             "runDetails": {
                 "builder": {
-                    "id": f"urn:jupyter-mlops:{owner}",
+                    "id": f"urn:jupyter-mlops:{snapshot.owner}",
                     "version": {"jupyter-mlops": version},
                 },
-                "metadata": {"startedOn": started, "finishedOn": finished},
+                "metadata": {"startedOn": snapshot.created, "finishedOn": finished},
             },
         },
     }

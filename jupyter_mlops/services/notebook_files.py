@@ -7,16 +7,21 @@ from typing import Any
 
 
 def read_notebook(file: Path) -> dict[str, Any] | None:
-    """The notebook in nbformat 4, whatever version the file has (blocks).
+    """A notebook (blocks); None where the file is missing or is no notebook."""
+    try:
+        return parse_notebook(file.read_bytes())
+    except OSError:
+        return None
 
-    None where the file is no notebook, whatever its name says.
-    """
+
+def parse_notebook(content: bytes) -> dict[str, Any] | None:
+    """In nbformat 4, whatever version it was written in; None for what is no notebook."""
     import nbformat
 
     reader: Any = nbformat  # It has no types.
     try:
-        notebook: dict[str, Any] = reader.read(file, as_version=4)
-    except Exception:  # It fails in many ways on files that are something else.
+        notebook: dict[str, Any] = reader.reads(content.decode(), as_version=4)
+    except Exception:  # It fails in many ways on JSON that is something else.
         return None
     return notebook if isinstance(notebook.get("cells"), list) else None
 

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ..core.container_network import process_environment
 from ..core.inventory import Inventory
@@ -79,15 +80,10 @@ def _environment(settings: Settings) -> dict[str, str]:
     """This machine's own, and the configured index in place of what users set for themselves."""
     network = settings.network
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("UV_", "PIP_"))}
-    chosen = {
-        name: network.ca_bundle if name == "SSL_CERT_FILE" else value
-        for name, value in process_environment(network).items()
-        # The other CA variables name the file's place in a container.
-        if not network.ca_bundle
-        or "CERT" not in name
-        and "CA" not in name.split("_")
-        or name == "SSL_CERT_FILE"
-    }
+    # The certificates' place differs: this machine's here, another in containers.
+    chosen = process_environment(replace(network, ca_bundle=""))
+    if network.ca_bundle:
+        chosen["SSL_CERT_FILE"] = network.ca_bundle
     return {
         **kept,
         **chosen,

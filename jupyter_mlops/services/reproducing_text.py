@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ..core.inventory import Inventory, InventoryDiff
-from ..core.snapshot import GitState
+from ..core.inventory import Inventory
+from ..core.snapshot import Snapshot
 
 RUN_NOTEBOOK = """import json, sys
 from IPython.core.interactiveshell import InteractiveShell
@@ -18,39 +16,26 @@ for cell in json.load(open(sys.argv[1]))["cells"]:
 """Runs all cells with what every kernel's environment has anyway."""
 
 
-def reproducing_text(
-    *,
-    name: str,
-    note: str,
-    created: str,
-    owner: str,
-    image: str,
-    environment: str,
-    revision: int,
-    drift: InventoryDiff,
-    inventory: Inventory,
-    notebooks: Sequence[str],
-    git: GitState | None,
-) -> bytes:
-    """The text, as UTF-8."""
+def reproducing_text(snapshot: Snapshot, inventory: Inventory) -> bytes:
+    """The text, as UTF-8. Without the snapshot's id, which depends on this text."""
+    drift, image, git = snapshot.drift, snapshot.image, snapshot.workspace.git
     installed = ", ".join(f"{c.name} {c.after}" for c in drift.added if c.ecosystem == "pypi")
-    first = notebooks[0] if notebooks else "NOTEBOOK.ipynb"
+    first = next(iter(snapshot.workspace.notebooks), "NOTEBOOK.ipynb")
     lines = [
-        f"# {name}",
+        f"# {snapshot.name}",
         "",
-        *([note, ""] if note else []),
-        f"A snapshot that {owner} made on {created[:10]}: a container image in which notebooks",
-        "ran, and the files they ran on. This page says how to run it with a container engine",
-        "alone (Docker, Podman), without jupyter-mlops.",
+        *([snapshot.note, ""] if snapshot.note else []),
+        f"A snapshot that {snapshot.owner} made on {snapshot.created[:10]}: a container image in",
+        "which notebooks ran, and the files they ran on. This page says how to run it with a",
+        "container engine alone (Docker, Podman), without jupyter-mlops.",
         "",
         "## What is here",
         "",
         f"- Image `{image}` (its id: the digest of its configuration, the same on every engine).",
         f"  {inventory.os}, {inventory.implementation} {inventory.python}, {inventory.libc}, "
         f"{inventory.arch}.",
-        f"- It is environment `{environment}`, revision {revision}, and {drift.summary()}"
-        + (f" ({installed})" if installed else "")
-        + ".",
+        f"- It is environment `{snapshot.environment}`, revision {snapshot.revision}; packages "
+        f"since then: {drift.summary()}" + (f" ({installed})." if installed else "."),
         "- `workspace.tar.gz`: the project's files, the notebooks with their outputs.",
         "- `inventory.json`: every package in the image. `sbom.cdx.json`: the same as CycloneDX.",
         "- `pylock.toml` (PEP 751): the Python packages with hashes, to install them elsewhere.",

@@ -186,15 +186,16 @@ def unpack(archive: Path, directory: Path, limit: int) -> list[str]:
         raise
 
 
-def read_file(archive: Path, path: str) -> bytes:
-    """One file of a packed workspace (blocks); NotFoundError."""
+def read_files(archive: Path, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Path and content of those of ``paths`` that a packed workspace has (blocks)."""
+    wanted = set(paths)
+    if not wanted:
+        return
     with tarfile.open(archive, "r:gz") as tar:
         for member in tar:
-            if member.name == path and member.isreg():
-                content = tar.extractfile(member)
-                assert content is not None  # Regular files have content.
-                return content.read()
-    raise NotFoundError(f"The snapshot has no file {path}.")
+            content = tar.extractfile(member) if member.name in wanted else None
+            if content is not None:
+                yield member.name, content.read()
 
 
 def megabytes(size: int) -> str:
@@ -292,12 +293,3 @@ def _inside(link: Path, directory: Path) -> bool:
         return link.resolve().is_relative_to(directory)
     except (OSError, RuntimeError):  # A circle of links.
         return False
-
-
-def members(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """Path and content of every file of a packed workspace, one after the other (blocks)."""
-    with tarfile.open(archive, "r:gz") as tar:
-        for member in tar:
-            content = tar.extractfile(member) if member.isreg() else None
-            if content is not None:
-                yield member.name, content.read()
