@@ -15,11 +15,12 @@ from .container_config import Host
 from .containers import ContainerCalls
 from .events import EventCalls
 from .failures import translated
+from .image_files import ImageFileCalls
 from .images import ImageCalls
 from .processes import ProcessCalls
 
 
-class DockerApiEngine(ContainerCalls, ImageCalls, ProcessCalls, EventCalls):
+class DockerApiEngine(ContainerCalls, ImageCalls, ImageFileCalls, ProcessCalls, EventCalls):
     """One engine at one address. Not bound to an event loop; nothing is asked before a call."""
 
     name: ClassVar[str]
