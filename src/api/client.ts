@@ -274,7 +274,7 @@ export class MlopsClient {
         init,
         this.serverSettings
       );
-    } catch (reason) {
+    } catch {
       throw new MlopsError(
         'The Jupyter server does not answer.',
         'server_unreachable'

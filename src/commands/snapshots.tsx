@@ -217,7 +217,7 @@ export function addSnapshotCommands(
       const { button, value } = await InputDialog.getText({
         title: trans.__('Team project'),
         label: trans.__('Registry, team and name'),
-        placeholder: 'registry.example.com/team/project',
+        placeholder: trans.__('registry.example.com/team/project'),
         text: mlops.catalogue.project
       });
       if (!button.accept || !value) {

@@ -1,0 +1,64 @@
+import {
+  draftOf,
+  emptyDraft,
+  lines,
+  parseMemory,
+  problemsOf,
+  specOf
+} from '../models/environment-draft';
+
+describe('environment draft', () => {
+  it('reads lines without comments and blanks', () => {
+    expect(lines('pandas>=2 # tables\n\n# none\n scikit-learn')).toEqual([
+      'pandas>=2',
+      'scikit-learn'
+    ]);
+  });
+
+  it('keeps URLs with a fragment', () => {
+    expect(lines('pkg @ https://example.com/a.whl#sha256=1')).toEqual([
+      'pkg @ https://example.com/a.whl#sha256=1'
+    ]);
+  });
+
+  it.each([
+    ['', 0],
+    ['4', 4 * 1024 ** 3],
+    ['512 MB', 512e6],
+    ['1.5GiB', 1.5 * 1024 ** 3],
+    ['much', null]
+  ])('reads the size %p', (text, bytes) => {
+    expect(parseMemory(text)).toBe(bytes);
+  });
+
+  it('goes from specification to draft and back', () => {
+    const spec = specOf({
+      ...emptyDraft('debian'),
+      name: 'churn',
+      python: 'pandas\nlightgbm',
+      variables: 'OMP_NUM_THREADS=2\nURL=a=b',
+      memory: '2 GiB',
+      cpus: '1.5'
+    });
+    expect(spec.variables).toEqual({ OMP_NUM_THREADS: '2', URL: 'a=b' });
+    expect(specOf(draftOf(spec))).toEqual(spec);
+  });
+
+  it('finds what is wrong', () => {
+    const draft = {
+      ...emptyDraft(''),
+      name: 'My Env',
+      variables: 'no equals',
+      memory: 'lots',
+      cpus: '-1'
+    };
+    expect(Object.keys(problemsOf(draft)).sort()).toEqual([
+      'base',
+      'cpus',
+      'memory',
+      'name',
+      'variables'
+    ]);
+    expect(problemsOf({ ...emptyDraft('debian'), name: 'a' })).toEqual({});
+  });
+});
