@@ -26,6 +26,14 @@ def parse_notebook(content: bytes) -> dict[str, Any] | None:
     return notebook if isinstance(notebook.get("cells"), list) else None
 
 
+def write_notebook(file: Path, notebook: dict[str, Any]) -> None:
+    """Write what ``parse_notebook`` gave (blocks)."""
+    import nbformat
+
+    writer: Any = nbformat
+    file.write_text(writer.writes(writer.from_dict(notebook)))
+
+
 def language(notebook: dict[str, Any]) -> str:
     """``python``, ``r``, …; python where the notebook does not say."""
     metadata = notebook.get("metadata", {})

@@ -174,11 +174,7 @@ def unpack(archive: Path, directory: Path, limit: int) -> list[str]:
     try:
         return _extract(archive, directory.resolve(), limit)
     except BaseException as error:
-        for child in directory.iterdir():
-            if child.is_dir() and not child.is_symlink():
-                shutil.rmtree(child)
-            else:
-                child.unlink()
+        remove_contents(directory)
         if not existed:
             directory.rmdir()
         if isinstance(error, _DAMAGED):
@@ -196,6 +192,15 @@ def read_files(archive: Path, paths: Sequence[str]) -> Iterator[tuple[str, bytes
             content = tar.extractfile(member) if member.name in wanted else None
             if content is not None:
                 yield member.name, content.read()
+
+
+def remove_contents(directory: Path) -> None:
+    """Empty a folder (blocks)."""
+    for child in directory.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
 
 
 def megabytes(size: int) -> str:
