@@ -19,6 +19,7 @@ const esModules = [
 module.exports = {
   ...jestJupyterLab(__dirname),
   automock: false,
+  reporters: ['default'],
   collectCoverageFrom: ['src/**/*.{ts,tsx}', '!src/**/*.d.ts'],
   coverageReporters: ['lcov', 'text'],
   modulePathIgnorePatterns: [

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# All tests, from a fresh machine, against real parts. See docs/developers.
+#   scripts/test.sh            everything
+#   scripts/test.sh python -k snapshots   one suite (lint, python, jest, wheel, browser), with its arguments
+set -euo pipefail
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+cd "$ROOT"
+. scripts/lib/project.sh
+. scripts/lib/engines.sh
+
+suites=(lint jest wheel python browser)
+arguments=()
+if [ $# -gt 0 ]; then
+  suites=("$1")
+  arguments=("${@:2}")
+fi
+
+title() { printf '\n== %s (%s)\n' "$1" "$(date +%H:%M:%S)"; }
+
+title "Setting up"
+ensure_venv
+ensure_package test,lint
+ensure_node
+
+lint() {
+  ruff check . && ruff format --check .
+  mypy
+  lint-imports
+  jlpm install --immutable >/dev/null
+  jlpm lint:check
+}
+
+jest() {
+  jlpm install --immutable >/dev/null
+  jlpm test "${arguments[@]}"
+}
+
+# The wheel must install, and its two halves be found, where there is no Node.
+wheel() {
+  local folder
+  folder=$(mktemp -d)
+  uv build --quiet --wheel --no-build-isolation --out-dir "$folder" .
+  uv venv --quiet "$folder/venv"
+  PATH="$folder/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin" VIRTUAL_ENV="$folder/venv" \
+    "$VENV/bin/uv" pip install --quiet jupyterlab "$folder"/jupyter_mlops-*.whl
+  PATH="$folder/venv/bin:/bin" "$folder/venv/bin/jupyter" server extension list 2>&1 | grep -E 'jupyter_mlops.* OK'
+  PATH="$folder/venv/bin:/bin" "$folder/venv/bin/jupyter" labextension list 2>&1 | grep -E 'jupyter-mlops.* OK'
+  PATH="$folder/venv/bin:/bin" "$folder/venv/bin/jupyter" mlops --help >/dev/null
+  rm -rf "$folder"
+}
+
+python() {
+  ensure_parts
+  "$VENV/bin/python" -m pytest "${arguments[@]}"
+}
+
+browser() {
+  ensure_parts
+  command -v chromium >/dev/null || apt_install chromium fonts-dejavu-core
+  (
+    cd ui-tests
+    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 jlpm install --immutable >/dev/null
+    jlpm playwright test "${arguments[@]}"
+  )
+}
+
+ensure_parts() {
+  ensure_docker
+  ensure_podman
+  ensure_registry_binary
+}
+
+for suite in "${suites[@]}"; do
+  title "$suite"
+  "$suite"
+done
+title "All passed"
