@@ -26,6 +26,7 @@ from ..core.errors import (
 from ..core.model_package import ModelPackage
 from ..core.ports import EngineProvider, Progress, Store, Target
 from ..core.settings import Settings
+from .processes import started_after
 
 _REFRESH_SECONDS = 15.0
 """A list is not held up longer than this by a target that does not answer."""
@@ -221,7 +222,7 @@ class Deploying:
 
     async def _creating(self, record: Deployment) -> Deployment:
         """While it is being made its maker writes the record; a dead maker never will."""
-        if _alive(int(record.details["pid"])):
+        if _being_made(record):
             return record
         details = {key: value for key, value in record.details.items() if key != "pid"}
         failed = replace(
@@ -278,9 +279,7 @@ class Deploying:
     async def delete(self, deployment_id: str, progress: Progress) -> None:
         """Take away everything it made on its target, then the record."""
         deployment = await self._record(deployment_id)
-        if deployment.state is DeploymentState.CREATING and _alive(
-            int(deployment.details.get("pid", 0))
-        ):
+        if _being_made(deployment):
             raise ConflictError(
                 f"The deployment {deployment.name!r} is still being made.",
                 "Cancel the operation that makes it; that removes it.",
@@ -318,16 +317,12 @@ def _since(started: float) -> float:
     return round(time.perf_counter() - started, 6)
 
 
-def _alive(pid: int) -> bool:
-    if pid <= 0:
+def _being_made(record: Deployment) -> bool:
+    """Whether the process that makes it still runs."""
+    pid = int(record.details.get("pid", 0))
+    if record.state is not DeploymentState.CREATING or pid <= 0:
         return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return started_after(pid, record.created) is False
 
 
 async def _finish(work: Any) -> None:
