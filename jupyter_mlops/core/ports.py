@@ -569,7 +569,8 @@ class NotebookRunner(Protocol):
         """Execute every cell and write the result to ``output`` (also after a failure).
 
         ``on_cell(index, total, seconds)`` after each cell. ``keep(kernel_id)`` is awaited
-        while the kernel still lives. ``extra`` are provisioner settings for this run alone
+        while the kernel still lives and after ``output`` was written: a snapshot made in it must
+        find the outputs on disk. ``extra`` are provisioner settings for this run alone
         (``{"image": …, "network": "none"}``). Raises KernelDeadError,
         and InvalidError with the cell's number and the exception's last line for a cell that
         fails, unless ``allow_errors``.

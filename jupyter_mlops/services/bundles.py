@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from ..core.inventory import Inventory, Package
 from ..core.outputs import RecordedNotebook, record
-from ..core.snapshot import ARTIFACT_TYPE, Member, Snapshot
+from ..core.snapshot import Member, Snapshot
 from .notebook_files import parse_notebook
 from .workspaces import read_files
 
@@ -155,18 +155,18 @@ def provenance(
         "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {
             "buildDefinition": {
-                "buildType": ARTIFACT_TYPE,
+                "buildType": "https://jupyter-mlops.dev/snapshot/v1",
                 "externalParameters": {
                     "environment": snapshot.environment,
                     "revision": snapshot.revision,
                     "by": "a running kernel, in which people install by hand",
                 },
-                "internalParameters": {"engine": engine},
+                "internalParameters": {"engine": engine, "owner": snapshot.owner},
                 "resolvedDependencies": [m for m in materials if any(m["digest"].values())],
             },
             "runDetails": {
                 "builder": {
-                    "id": f"urn:jupyter-mlops:{snapshot.owner}",
+                    "id": "https://jupyter-mlops.dev/snapshots",
                     "version": {"jupyter-mlops": version},
                 },
                 "metadata": {"startedOn": snapshot.created, "finishedOn": finished},

@@ -65,8 +65,7 @@ class Reproducing:
         folder is left as it was then, and when this is cancelled.
         """
         snapshot = await self._snapshots.get(snapshot_id)
-        into = into.absolute()
-        existed = into.exists()
+        into, existed = await anyio.to_thread.run_sync(lambda: (into.absolute(), into.exists()))
         progress.phase("files", f"Unpacking {snapshot.name} into {into}")
         await self._snapshots.unpack(snapshot, into)
         try:
