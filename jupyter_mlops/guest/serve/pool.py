@@ -203,7 +203,7 @@ class Pool:
             link.transport.close()
         deadline = self._loop.time() + grace
         running = [w for w in self.workers if w.process is not None]
-        while running and self._loop.time() < deadline:  # noqa: ASYNC110
+        while running and self._loop.time() < deadline:
             await asyncio.sleep(0.01)
             running = [w for w in running if w.process.returncode is None]
         for worker in running:

@@ -1,0 +1,200 @@
+"""What of a project's folder goes into a model package, looked at before anything is built."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ..core.errors import InvalidError
+from ..core.handlers import check_sample, content_type
+from ..core.model_package import Handler
+
+CODE = "code"
+"""The folder of the handler in model.tar.gz, by SageMaker's convention."""
+
+_MOST_MODULES = 1000
+
+
+@dataclass(frozen=True)
+class PackageFiles:
+    """Absolute paths of this machine by their place in model.tar.gz."""
+
+    model: dict[str, Path]
+    code: dict[str, Path]
+    """By their place below ``code/``: the handler, its neighbours, and packages beside it."""
+    handler: str
+    """A key of ``code``."""
+
+    def used(self, modules: Sequence[str]) -> PackageFiles:
+        """Only the handler's direct neighbours, and whole packages of which a module is used."""
+        tops = {PurePosixPath(path).parts[0] for path in modules}
+        kept = {
+            path: file
+            for path, file in self.code.items()
+            if "/" not in path or PurePosixPath(path).parts[0] in tops
+        }
+        return PackageFiles(self.model, kept, self.handler)
+
+
+@dataclass(frozen=True)
+class SampleFiles:
+    content_type: str
+    body: bytes
+    accept: str
+    expected: bytes | None
+
+
+def find(root: Path, model: Sequence[str], handler: Handler) -> PackageFiles:
+    """Look the files up in an unpacked workspace (blocks). Raises InvalidError."""
+    if not model:
+        raise InvalidError(
+            "The package has no model.", "Name the file that the notebook saved the model in."
+        )
+    models: dict[str, Path] = {}
+    for path in model:
+        for name, file in _model(root, path).items():
+            if name in models or name == CODE or name.startswith(CODE + "/"):
+                raise InvalidError(
+                    f"{path} would be {name} in the package, which is taken already.",
+                    "Rename one of the files, or choose only one of them.",
+                )
+            models[name] = file
+    file = existing(root, handler.path, "handler")
+    if file.suffix != ".py":
+        raise InvalidError(
+            f"The handler {handler.path} is no Python file.", "Name a file that ends in .py."
+        )
+    return PackageFiles(models, _modules(file.parent), file.name)
+
+
+def sample(root: Path, path: str, expected: str, given_type: str) -> SampleFiles:
+    """Read the sample and the recorded answer (blocks). Raises InvalidError."""
+    body = existing(root, path, "sample").read_bytes()
+    kind = given_type or content_type(path)
+    check_sample(path, body, kind)
+    if not expected:
+        return SampleFiles(kind, body, "application/json", None)
+    answer = existing(root, expected, "expected answer").read_bytes()
+    accept = content_type(expected)
+    if accept in ("text/plain", "application/octet-stream"):
+        accept = "application/json"
+    check_sample(expected, answer, accept)
+    return SampleFiles(kind, body, accept, answer)
+
+
+def existing(root: Path, path: str, role: str) -> Path:
+    """A regular file of the workspace, or of a folder in it. Raises InvalidError."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+        raise InvalidError(
+            f"The {role} {path!r} is not a path in the project.",
+            "Write it relative to the project's folder.",
+        )
+    at = root
+    for part in pure.parts:
+        at = at / part
+        if at.is_symlink():
+            raise InvalidError(
+                f"The {role} {path} is a link.",
+                "SageMaker takes no links: copy the file to its place and freeze again.",
+            )
+    if not at.exists():
+        raise InvalidError(
+            f"The snapshot's files have no {path}, which is to be the {role}.",
+            "Save it in the project's folder and freeze again, or choose another file.",
+        )
+    return at
+
+
+def _model(root: Path, path: str) -> dict[str, Path]:
+    """One model file by its name, or the files of a folder by their paths in it."""
+    found = existing(root, path, "model")
+    if found.is_file():
+        return {found.name: found}
+    files = {}
+    for file in sorted(found.rglob("*")):
+        name = file.relative_to(found).as_posix()
+        if file.is_symlink():
+            raise InvalidError(
+                f"{path}/{name} is a link.",
+                "SageMaker takes no links: copy the file to its place and freeze again.",
+            )
+        if file.is_file():
+            files[name] = file
+    if not files:
+        raise InvalidError(f"The folder {path}, which is to be the model, is empty.")
+    return files
+
+
+def _modules(folder: Path) -> dict[str, Path]:
+    """All Python files of a folder and below, the nearest first, by their path in it."""
+    found = [
+        file
+        for file in folder.rglob("*.py")
+        if file.is_file()
+        and not file.is_symlink()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    ]
+    found.sort(key=lambda file: (len(file.parts), str(file)))
+    return {file.relative_to(folder).as_posix(): file for file in found[:_MOST_MODULES]}
+
+
+def write_archive(files: PackageFiles, archive: Path) -> None:
+    """Write model.tar.gz (blocks): equal files give equal bytes.
+
+    Model files are at the root, as SageMaker wants them; code is below ``code/``.
+    """
+    members = dict(files.model)
+    members |= {f"{CODE}/{path}": file for path, file in files.code.items()}
+    folders = {str(p) for m in members for p in PurePosixPath(m).parents if str(p) != "."}
+    with (
+        archive.open("wb") as raw,
+        # Level 1: weights hardly compress, and they can be gigabytes.
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for name in sorted(members.keys() | folders):
+            info = tarfile.TarInfo(name)
+            if name in folders:
+                info.type, info.mode = tarfile.DIRTYPE, 0o755
+                tar.addfile(info)
+                continue
+            with members[name].open("rb") as content:
+                info.size, info.mode = members[name].stat().st_size, 0o644
+                tar.addfile(info, content)
+
+
+def extract(archive: Path, folder: Path) -> None:
+    """Unpack a model.tar.gz that we wrote, readable by whoever root in a container is (blocks)."""
+    folder.mkdir(parents=True)
+    with tarfile.open(archive, "r:gz") as tar:
+        for member in tar:
+            target = folder / member.name
+            if member.isdir():
+                target.mkdir()
+                target.chmod(0o755)
+                continue
+            source = tar.extractfile(member)
+            if source is None or not target.resolve().is_relative_to(folder.resolve()):
+                raise InvalidError(f"The model archive holds {member.name}, which is no file.")
+            with target.open("wb") as out:
+                while chunk := source.read(1024 * 1024):
+                    out.write(chunk)
+            target.chmod(0o644)
+    folder.chmod(0o755)
+
+
+def code_tar(files: PackageFiles, folder: str) -> bytes:
+    """The code alone, below ``folder``, for a look at it inside a container (blocks)."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for path, file in files.code.items():
+            content = file.read_bytes()
+            info = tarfile.TarInfo(f"{folder}/{path}")
+            info.size, info.mode = len(content), 0o644
+            tar.addfile(info, io.BytesIO(content))
+    return out.getvalue()

@@ -1,0 +1,384 @@
+"""Model packages: made of a snapshot, checked, listed, deleted."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Protocol
+
+import anyio.to_thread
+
+from ..core import handlers
+from ..core.environment import check_name
+from ..core.errors import ConflictError, InvalidError, NotFoundError
+from ..core.layout import (
+    LABEL_ENVIRONMENT,
+    LABEL_KIND,
+    LABEL_OWNER,
+    LABEL_PREFIX,
+    LABEL_REVISION,
+)
+from ..core.model_package import Candidates, ContractReport, Handler, ModelPackage, Sample
+from ..core.ports import Blobs, Engine, EngineProvider, ImageConfig, Progress, Store
+from ..core.settings import Settings
+from ..core.snapshot import Snapshot
+from .assembling import BIND_TO_PORT, ENTRYPOINT, archive, assemble, serving_layer
+from .build_steps.container import to_the_end
+from .contract import Contract
+from .examining import examine
+from .package_files import PackageFiles, SampleFiles, find, sample, write_archive
+
+_WARM_UP_LIMIT = 256 * 1024
+"""Bytes of a sample that the image carries, so that workers warm up before the first caller."""
+_SOURCE_LIMIT = 1024 * 1024
+
+
+class SnapshotFiles(Protocol):
+    """What packaging needs of snapshots."""
+
+    async def get(self, snapshot_id: str) -> Snapshot: ...
+
+    async def member(self, snapshot: Snapshot, role: str) -> bytes: ...
+
+    async def unpack(self, snapshot: Snapshot, directory: Path) -> object: ...
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Everything a package is made of, checked, before the image."""
+
+    snapshot: Snapshot
+    image: str
+    name: str
+    handler: Handler
+    files: PackageFiles
+    sample: SampleFiles
+    archive: Path
+    model: str
+    """Digest of model.tar.gz."""
+    layer: dict[str, bytes]
+
+    @property
+    def id(self) -> str:
+        """Equal parts make the same package."""
+        content = (
+            self.name,
+            self.snapshot.id,
+            self.image,
+            self.model,
+            asdict(self.handler),
+            self.sample.content_type,
+            self.sample.accept,
+            _digest(self.sample.body),
+            _digest(self.sample.expected) if self.sample.expected is not None else "",
+            _digest(archive(self.layer)),
+        )
+        return "p-" + hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+class Packaging:
+    """Use cases of model packages."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: Store,
+        engines: EngineProvider,
+        blobs: Blobs,
+        snapshots: SnapshotFiles,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._engines = engines
+        self._blobs = blobs
+        self._snapshots = snapshots
+
+    # --------------------------------------------------------------------------- looking
+
+    async def candidates(self, snapshot_id: str) -> Candidates:
+        """Which of the snapshot's files can play which part."""
+        snapshot = await self._snapshots.get(snapshot_id)
+        content = await self._snapshots.member(snapshot, "workspace")
+        return await anyio.to_thread.run_sync(_candidates, content)
+
+    async def list(self, limit: int | None = None, after: str = "") -> list[ModelPackage]:
+        """Newest first."""
+        return await self._store.packages.list(limit=limit, after=after)
+
+    async def get(self, package_id: str) -> ModelPackage:
+        """By id, or by a name that only one package has. Raises NotFoundError, ConflictError."""
+        package = await self._store.packages.get(package_id)
+        if package is not None:
+            return package
+        named = [p for p in await self._store.packages.list() if p.name == package_id]
+        if not named:
+            raise NotFoundError(
+                f"There is no model package {package_id!r}.", "List them to see what there is."
+            )
+        if len(named) > 1:
+            raise ConflictError(
+                f"{len(named)} model packages are named {package_id!r}.",
+                "Say which one by its id: "
+                + ", ".join(f"{p.id} ({p.created})" for p in named)
+                + ".",
+            )
+        return named[0]
+
+    async def sample_body(self, package: ModelPackage) -> bytes:
+        return await self._blobs.get(package.sample.body)
+
+    async def expected_body(self, package: ModelPackage) -> bytes:
+        """The notebook's own answer; empty where none was recorded."""
+        expected = package.sample.expected
+        return await self._blobs.get(expected) if expected else b""
+
+    # -------------------------------------------------------------------------- making
+
+    async def create(
+        self,
+        snapshot_id: str,
+        name: str,
+        model: Sequence[str],
+        handler: Handler,
+        sample: str,
+        progress: Progress,
+        expected: str = "",
+        content_type: str = "",
+    ) -> ModelPackage:
+        """Make a package. ``model``, ``sample``, ``expected`` are paths in the snapshot's files.
+
+        The same parts again give the existing package. Raises InvalidError, before anything is
+        built, for files that are missing or cannot work; a failure leaves nothing behind.
+        """
+        check_name(name, "model package")
+        progress.phase("files", "Reading the snapshot's files")
+        snapshot = await self._snapshots.get(snapshot_id)
+        engine = await self._engines.engine()
+        image = await engine.image(snapshot.image)
+        if image is None:
+            raise NotFoundError(
+                f"The image of snapshot {snapshot.name!r} is not on this machine.",
+                "Open the snapshot from its project first.",
+            )
+        folder = self._blobs.scratch()
+        packed = self._blobs.scratch()
+        try:
+            await self._snapshots.unpack(snapshot, folder)
+            files = await anyio.to_thread.run_sync(find, folder, model, handler)
+            request = await anyio.to_thread.run_sync(
+                _sample, folder, sample, expected, content_type
+            )
+            _check_request(handler, sample, request)
+            progress.phase("handler", f"Looking at {handler.path} in the image")
+            used = await examine(engine, image.id, files, handler, self._settings.owner)
+            files = files.used(used)
+            progress.phase("model", f"Packing {', '.join(files.model)}")
+            digest = await anyio.to_thread.run_sync(_pack, files, packed)
+            layer = serving_layer(_spec(snapshot, name, handler, files, request))
+            parts = _Parts(snapshot, image.id, name, handler, files, request, packed, digest, layer)
+            known = await self._store.packages.get(parts.id)
+            if known is not None and await engine.image(known.image) is not None:
+                progress.update(f"{known.id} is the same package, made {known.created}")
+                return known
+            progress.phase("image", "Adding the serving layer to the snapshot's image")
+            return await self._finish(engine, parts, image.size)
+        finally:
+            packed.unlink(missing_ok=True)
+            await to_the_end(anyio.to_thread.run_sync(_remove, folder))
+
+    async def _finish(self, engine: Engine, parts: _Parts, base_size: int) -> ModelPackage:
+        """Image, blobs and record; all of them or none."""
+        ref = f"mlops/package/{parts.id}:latest"
+        before = set(await self._used_blobs())
+        made: list[str] = []
+        try:
+            image_id = await assemble(
+                engine, parts.image, parts.layer, self._image_config(parts, ref),
+                self._settings.owner,
+            )  # fmt: skip
+            size = parts.archive.stat().st_size
+            made.append(await self._blobs.put(parts.archive))
+            made.append(await self._blobs.put(parts.sample.body))
+            if parts.sample.expected is not None:
+                made.append(await self._blobs.put(parts.sample.expected))
+            image = await engine.image(image_id)
+            grown = image.size - base_size if image is not None else 0
+            package = ModelPackage(
+                id=parts.id,
+                name=parts.name,
+                owner=self._settings.owner,
+                created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                snapshot=parts.snapshot.id,
+                image=image_id,
+                ref=ref,
+                model=made[0],
+                model_files=tuple(parts.files.model),
+                model_size=size,
+                handler=parts.handler,
+                sample=Sample(
+                    parts.sample.content_type,
+                    made[1],
+                    made[2] if parts.sample.expected is not None else "",
+                    parts.sample.accept,
+                ),
+                layer_size=grown if grown > 0 else sum(map(len, parts.layer.values())),
+            )
+            await self._store.packages.save(package)
+            return package
+        except BaseException:
+            await to_the_end(self._undo(engine, ref, set(made) - before))
+            raise
+
+    def _image_config(self, parts: _Parts, ref: str) -> ImageConfig:
+        """Without USER: SageMaker runs containers as root."""
+        return ImageConfig(
+            labels={
+                LABEL_KIND: "package",
+                LABEL_OWNER: self._settings.owner,
+                LABEL_ENVIRONMENT: parts.snapshot.environment,
+                LABEL_REVISION: str(parts.snapshot.revision),
+                f"{LABEL_PREFIX}.package": parts.id,
+                f"{LABEL_PREFIX}.snapshot": parts.snapshot.id,
+                BIND_TO_PORT: "true",
+            },
+            entrypoint=ENTRYPOINT,
+            command=("serve",),
+            tag=ref,
+        )
+
+    async def _undo(self, engine: Engine, ref: str, blobs: set[str]) -> None:
+        await engine.remove_image(ref, force=True)
+        for digest in blobs:
+            self._blobs.path(digest).unlink(missing_ok=True)
+
+    # ------------------------------------------------------------------- checking, deleting
+
+    async def check(self, package_id: str, progress: Progress) -> ContractReport:
+        """Run the package as SageMaker would; the report is kept with the package."""
+        package = await self.get(package_id)
+        contract = Contract(settings=self._settings, engines=self._engines, blobs=self._blobs)
+        report = await contract.check(package, progress)
+        await self._store.packages.save(replace(package, report=report))
+        return report
+
+    async def delete(self, package_id: str) -> None:
+        """Record, image and model. Raises ConflictError while it is deployed."""
+        package = await self.get(package_id)
+        users = [d for d in await self._store.deployments.list() if d.package == package.id]
+        if users:
+            raise ConflictError(
+                f"The model package {package.name!r} is deployed: "
+                f"{', '.join(d.name for d in users)}.",
+                "Delete these deployments first.",
+            )
+        engine = await self._engines.engine()
+        await engine.remove_image(package.ref)
+        await self._store.packages.delete(package.id)
+        kept = await self._used_blobs()
+        for digest in {package.model, package.sample.body, package.sample.expected} - {""}:
+            if digest not in kept:
+                self._blobs.path(digest).unlink(missing_ok=True)
+
+    async def _used_blobs(self) -> set[str]:
+        """Digests that a record points to; blobs are shared by their content."""
+        found: set[str] = set()
+        for package in await self._store.packages.list():
+            found |= {package.model, package.sample.body, package.sample.expected}
+        for snapshot in await self._store.snapshots.list():
+            found |= {member.digest for member in snapshot.members}
+        for revision in await self._store.revisions.list():
+            found |= {revision.lock, revision.inventory}
+        return found
+
+
+def _candidates(workspace: bytes) -> Candidates:
+    paths: list[str] = []
+    functions: dict[str, tuple[str, ...]] = {}
+    with tarfile.open(fileobj=io.BytesIO(workspace), mode="r:gz") as tar:
+        for member in tar:
+            if not member.isreg():
+                continue
+            paths.append(member.name)
+            if member.name.endswith(".py") and member.size <= _SOURCE_LIMIT:
+                source = tar.extractfile(member)
+                functions[member.name] = handlers.functions(source.read() if source else b"")
+    return Candidates(
+        models=handlers.models(paths),
+        handlers=handlers.handlers(functions),
+        samples=handlers.samples(paths),
+        functions=functions,
+    )
+
+
+def _sample(root: Path, path: str, expected: str, content_type: str) -> SampleFiles:
+    return sample(root, path, expected, content_type)
+
+
+def _check_request(handler: Handler, path: str, request: SampleFiles) -> None:
+    """A function is called with the fields of ``data``."""
+    if handler.kind != "function":
+        return
+    kind = request.content_type.partition(";")[0]
+    body = json.loads(request.body) if kind == "application/json" else None
+    if not isinstance(body, dict) or not isinstance(body.get("data"), dict):
+        raise InvalidError(
+            f'The sample {path} is not {{"data": {{…}}}}, with the arguments of '
+            f"{handler.function} by name.",
+            'Save it with json.dump({"data": {"name of an argument": its value, …}}, file).',
+        )
+
+
+def _spec(
+    snapshot: Snapshot, name: str, handler: Handler, files: PackageFiles, request: SampleFiles
+) -> bytes:
+    """serve.json: what the serving layer serves, and where it comes from."""
+    described: dict[str, str] = {
+        "content_type": request.content_type,
+        "accept": request.accept,
+    }
+    if len(request.body) <= _WARM_UP_LIMIT:
+        described["body"] = base64.b64encode(request.body).decode()
+    spec = {
+        "schema": 1,
+        "name": name,
+        "handler": {
+            "kind": handler.kind,
+            "path": files.handler,
+            "function": handler.function,
+        },
+        "sample": described,
+        "model_files": sorted(files.model),
+        "snapshot": {
+            "id": snapshot.id,
+            "environment": snapshot.environment,
+            "revision": snapshot.revision,
+            "image": snapshot.image,
+        },
+    }
+    return json.dumps(spec, sort_keys=True, indent=1).encode()
+
+
+def _pack(files: PackageFiles, target: Path) -> str:
+    write_archive(files, target)
+    hashed = hashlib.sha256()
+    with target.open("rb") as stream:
+        while chunk := stream.read(1024 * 1024):
+            hashed.update(chunk)
+    return "sha256:" + hashed.hexdigest()
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
