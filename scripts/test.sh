@@ -5,8 +5,8 @@
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 cd "$ROOT"
-. scripts/lib/project.sh
 . scripts/lib/engines.sh
+. scripts/lib/project.sh
 
 suites=(lint jest wheel python browser)
 arguments=()
@@ -56,7 +56,7 @@ python() {
 
 browser() {
   ensure_parts
-  command -v chromium >/dev/null || apt_install chromium fonts-dejavu-core
+  ensure_apt chromium fonts-dejavu-core
   (
     cd ui-tests
     PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 jlpm install --immutable >/dev/null

@@ -1,27 +1,11 @@
-# Python, Node and the package itself, in .venv at the project's root. Sourced, not run.
+# Python, Node and the package itself, in .venv at the project's root. Sourced after engines.sh,
+# with ROOT set.
 
 VENV="$ROOT/.venv"
 
-say() { printf '%s\n' "$*"; }
-
-# The package manager's index, once a run.
-apt_install() {
-  command -v apt-get >/dev/null || {
-    say "Please install: $* (this system has no apt-get)." >&2
-    return 1
-  }
-  local sudo=""
-  [ "$(id -u)" = 0 ] || sudo="sudo"
-  if [ -z "${APT_UPDATED:-}" ]; then
-    $sudo apt-get update -qq >/dev/null
-    APT_UPDATED=1
-  fi
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-}
-
 ensure_venv() {
   if [ ! -x "$VENV/bin/python" ]; then
-    python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
+    python3 -c 'import ensurepip, venv' 2>/dev/null || ensure_apt python3-venv
     python3 -m venv "$VENV"
   fi
   export PATH="$VENV/bin:$PATH" VIRTUAL_ENV="$VENV"

@@ -1,0 +1,61 @@
+const galata = require('@jupyterlab/galata/lib/playwright-config');
+
+const port = process.env.UI_TEST_PORT ?? '8899';
+// The teammate: another JupyterLab, on another engine.
+const teammate = (process.env.UI_TEST_TEAMMATE_PORT ??= '8898');
+const token = (process.env.UI_TEST_TOKEN ??= 'ui-test-token');
+const baseURL = `http://127.0.0.1:${port}`; // no slash at the end: Galata appends '/lab'
+
+module.exports = {
+  ...galata,
+  testDir: './tests',
+  outputDir: './test-results',
+  reporter: [['list']],
+  workers: 1,
+  retries: 0,
+  timeout: 60000,
+  expect: { timeout: 10000 },
+  metadata: { token },
+  use: {
+    ...galata.use,
+    baseURL,
+    // Recording needs an ffmpeg of Playwright's own.
+    video: 'off',
+    trace: 'retain-on-failure',
+    launchOptions: {
+      executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+      args: [
+        '--no-sandbox',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+        '--disable-gpu',
+        '--disable-lcd-text',
+        '--disable-webgl'
+      ]
+    }
+  },
+  projects: [
+    { name: 'login', testMatch: /login\.setup\.ts/ },
+    {
+      name: 'lab',
+      testMatch: /.*\.spec\.ts/,
+      dependencies: ['login'],
+      use: { storageState: '.auth/user.json' }
+    }
+  ],
+  webServer: {
+    command: 'bash serve.sh',
+    url: `${baseURL}/login`,
+    env: {
+      UI_TEST_PORT: port,
+      UI_TEST_TEAMMATE_PORT: teammate,
+      UI_TEST_TOKEN: token
+    },
+    timeout: 120000,
+    reuseExistingServer: false,
+    gracefulShutdown: { signal: 'SIGTERM', timeout: 20000 }
+  }
+};

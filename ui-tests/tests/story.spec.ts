@@ -1,0 +1,242 @@
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+
+import { expect, test } from './fixtures';
+
+const PANEL = 'jupyter-mlops-sidebar';
+const SHOTS = 'shots';
+const MINUTE = 60_000;
+
+// One story: each test goes on from the one before, on the same server.
+test.describe.configure({ mode: 'serial' });
+test.use({ tmpPath: 'diabetes', autoGoto: true });
+
+/** A row of the sidebar, by its title. */
+function row(page: Page, section: string, title: string) {
+  return page
+    .getByRole('region', { name: 'Environments panel' })
+    .getByRole('list', { name: section })
+    .getByRole('listitem')
+    .filter({ has: page.getByText(title, { exact: true }) });
+}
+
+async function openPanel(page: Page) {
+  const panel = page.getByRole('region', { name: 'Environments panel' });
+  if (!(await panel.isVisible())) {
+    await page.locator(`.lm-TabBar-tab[data-id="${PANEL}"]`).click();
+  }
+  await expect(panel).toBeVisible();
+  return panel;
+}
+
+async function violations(page: Page, selector: string) {
+  const found = await new AxeBuilder({ page }).include(selector).analyze();
+  return found.violations.map(
+    v => `${v.id}: ${v.nodes.map(n => `${n.target} ${n.failureSummary}`)}`
+  );
+}
+
+test('a first environment is built by clicking', async ({ page }) => {
+  test.setTimeout(8 * MINUTE);
+  const panel = await openPanel(page);
+  await panel
+    .getByRole('button', { name: 'Build your first environment' })
+    .click();
+  const form = page.locator('.jp-MLOpsForm');
+  await form.getByRole('button', { name: 'Make a Debian base image' }).click();
+  await expect(form.getByRole('progressbar')).toBeVisible();
+  await expect(form.getByLabel('Base', { exact: true })).toHaveValue('debian', {
+    timeout: 4 * MINUTE
+  });
+  await form.getByRole('button', { name: 'Data science' }).click();
+  await form.getByLabel('Name', { exact: true }).fill('Not A Name');
+  await form.getByRole('button', { name: 'Build revision 1' }).click();
+  await expect(form.getByText('Use 1 to 40 lower-case letters')).toBeVisible();
+  await form.getByLabel('Name', { exact: true }).fill('diabetes');
+  expect(await violations(page, '.jp-MLOpsForm')).toEqual([]);
+  await page.screenshot({ path: `${SHOTS}/form-light.png` });
+  await form.getByRole('button', { name: 'Build revision 1' }).click();
+
+  const build = page.locator('.jp-MLOpsOperation');
+  await expect(
+    build.getByRole('heading', { name: 'Building environment diabetes' })
+  ).toBeVisible();
+  await expect(build.locator('.jp-MLOpsOperation-phases')).toContainText(
+    'python',
+    { timeout: 2 * MINUTE }
+  );
+  await page.screenshot({ path: `${SHOTS}/build-light.png` });
+  await expect(build.getByText(/done/)).toBeVisible({ timeout: 5 * MINUTE });
+  await expect(row(page, 'Environments', 'diabetes')).toContainText('r1');
+});
+
+test('its notebook runs in a container and drift is found', async ({
+  page
+}) => {
+  test.setTimeout(3 * MINUTE);
+  await page.notebook.openByPath('diabetes/train.ipynb');
+  await page.notebook.activate('train.ipynb');
+  const toolbar = page.locator('.jp-NotebookPanel-toolbar:visible');
+  await expect(
+    toolbar.getByRole('button', { name: 'diabetes r1' })
+  ).toBeVisible({ timeout: 30_000 });
+  await page.menu.clickMenuItem('Run>Run All Cells');
+  await expect(toolbar.getByRole('button', { name: '1 added' })).toBeVisible({
+    timeout: 2 * MINUTE
+  });
+  await toolbar.getByRole('button', { name: '1 added' }).click();
+  const popover = page.getByRole('dialog', {
+    name: 'Changes since the revision'
+  });
+  await expect(popover.getByRole('row')).toHaveCount(1);
+  await expect(popover).toContainText('humanize');
+  await page.screenshot({ path: `${SHOTS}/notebook-light.png` });
+  await page.keyboard.press('Escape');
+  await page.notebook.save();
+});
+
+test('it is frozen and published', async ({ page }) => {
+  test.setTimeout(4 * MINUTE);
+  await page.notebook.openByPath('diabetes/train.ipynb');
+  await page.notebook.activate('train.ipynb');
+  const toolbar = page.locator('.jp-NotebookPanel-toolbar:visible');
+  await toolbar.getByRole('button', { name: 'Freeze' }).click();
+  const dialog = page.locator('.jp-Dialog');
+  await expect(dialog.locator('.jp-MLOpsDiff')).toContainText('humanize');
+  await expect(dialog).toContainText('model.joblib');
+  await dialog.getByLabel('Name', { exact: true }).fill('baseline');
+  await page.screenshot({ path: `${SHOTS}/freeze-light.png` });
+  await dialog.getByRole('button', { name: 'Freeze' }).click();
+
+  await openPanel(page);
+  const snapshot = row(page, 'Snapshots', 'baseline');
+  await expect(snapshot).toContainText('diabetes r1 + 1 package', {
+    timeout: 2 * MINUTE
+  });
+  await snapshot.hover();
+  await snapshot.getByRole('button', { name: 'Publish: baseline' }).click();
+  await expect(snapshot).toContainText('published', { timeout: 2 * MINUTE });
+  await expect(row(page, 'Team catalogue', 'baseline')).toBeVisible({
+    timeout: 30_000
+  });
+  await page.screenshot({ path: `${SHOTS}/published-light.png` });
+});
+
+test('a teammate on another engine gets the same results', async ({
+  browser
+}) => {
+  test.setTimeout(6 * MINUTE);
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const base = `http://127.0.0.1:${process.env.UI_TEST_TEAMMATE_PORT}`;
+  await page.goto(`${base}/lab?token=${process.env.UI_TEST_TOKEN}&reset`);
+  await page.locator('#jupyterlab-splash').waitFor({ state: 'detached' });
+  const panel = await openPanel(page);
+  await expect(panel.getByText(/^Podman/)).toBeVisible({ timeout: 30_000 });
+  const entry = row(page, 'Team catalogue', 'baseline');
+  await expect(entry).toContainText('ada', { timeout: 30_000 });
+  await entry.hover();
+  await entry.getByRole('button', { name: 'Open: baseline' }).click();
+  await expect(
+    page
+      .locator('.jp-NotebookPanel-toolbar:visible')
+      .getByRole('button', { name: /^s-/ })
+  ).toBeVisible({ timeout: 3 * MINUTE });
+  const snapshot = row(page, 'Snapshots', 'baseline');
+  await snapshot.hover();
+  await snapshot.getByRole('button', { name: 'Reproduce: baseline' }).click();
+  const report = page.locator('.jp-MLOpsReport');
+  await expect(report.getByRole('heading', { level: 2 })).toHaveText(
+    /Same results in (\d+) of \1 cells/,
+    { timeout: 3 * MINUTE }
+  );
+  await expect(report.getByRole('img', { name: 'failed' })).toHaveCount(0);
+  await page.screenshot({ path: `${SHOTS}/report-light.png` });
+  await context.close();
+});
+
+async function exportTo(page: Page, target: string, name: string) {
+  await openPanel(page);
+  const snapshot = row(page, 'Snapshots', 'baseline');
+  await snapshot.hover();
+  await snapshot.getByRole('button', { name: 'Export: baseline' }).click();
+  const wizard = page.locator('.jp-MLOpsExport');
+  await expect(wizard.getByLabel('Model file')).toHaveValue('model.joblib', {
+    timeout: 30_000
+  });
+  await wizard.getByLabel('Name of the package').fill(name);
+  await wizard.getByRole('button', { name: 'Build and check' }).click();
+  await expect(wizard.getByText(/All \d+ checks passed/)).toBeVisible({
+    timeout: 3 * MINUTE
+  });
+  await expect(wizard).toContainText('Same prediction as your notebook');
+  await page.screenshot({ path: `${SHOTS}/check-${target}-light.png` });
+  await wizard.getByRole('button', { name: 'Next' }).click();
+  return wizard;
+}
+
+test('a model is packaged, checked, deployed here and invoked', async ({
+  page
+}) => {
+  test.setTimeout(5 * MINUTE);
+  const wizard = await exportTo(page, 'local', 'diabetes-model');
+  await wizard.getByRole('radio', { name: /This machine/ }).check();
+  await wizard.getByLabel('Name of the deployment').fill('diabetes-local');
+  await wizard.getByRole('button', { name: 'Review' }).click();
+  await expect(wizard.locator('.jp-MLOpsExport-plan li').first()).toBeVisible();
+  await wizard.getByRole('button', { name: 'Deploy' }).click();
+  const console = wizard.locator('.jp-MLOpsConsole');
+  await console
+    .getByRole('button', { name: 'Invoke' })
+    .click({ timeout: 2 * MINUTE });
+  await expect(console.getByText(/Status 200/)).toBeVisible();
+  await expect(console).toContainText('predictions');
+  expect(await violations(page, '.jp-MLOpsExport')).toEqual([]);
+  await page.screenshot({ path: `${SHOTS}/deployed-light.png` });
+});
+
+test('the model is exported to SageMaker', async ({ page }) => {
+  test.setTimeout(6 * MINUTE);
+  const wizard = await exportTo(page, 'sagemaker', 'diabetes-cloud');
+  await wizard.getByRole('radio', { name: /SageMaker/ }).check();
+  await wizard.getByLabel('Name of the deployment').fill('diabetes-api');
+  await wizard
+    .getByLabel(/Execution role/)
+    .fill('arn:aws:iam::123456789012:role/sagemaker-runs');
+  await page.screenshot({ path: `${SHOTS}/target-light.png` });
+  await wizard.getByRole('button', { name: 'Review' }).click();
+  await expect(wizard.locator('.jp-MLOpsExport-plan')).toContainText(
+    'endpoint'
+  );
+  await wizard.getByRole('button', { name: 'Deploy' }).click();
+  await expect(wizard.locator('.jp-MLOpsConsole')).toContainText('InService', {
+    timeout: 4 * MINUTE
+  });
+  const deployment = row(page, 'Deployments', 'diabetes-api');
+  await expect(deployment).toContainText('InService');
+  for (const theme of ['dark', 'light'] as const) {
+    if (theme === 'dark') {
+      await page.theme.setDarkTheme();
+    } else {
+      await page.theme.setLightTheme();
+    }
+    await page.screenshot({ path: `${SHOTS}/sagemaker-${theme}.png` });
+    expect(await violations(page, `#${PANEL}`)).toEqual([]);
+  }
+});
+
+test('deployments are deleted with what was made for them', async ({
+  page
+}) => {
+  test.setTimeout(3 * MINUTE);
+  await openPanel(page);
+  for (const name of ['diabetes-api', 'diabetes-local']) {
+    const deployment = row(page, 'Deployments', name);
+    await deployment.hover();
+    await deployment.getByRole('button', { name: `Delete: ${name}` }).click();
+    const dialog = page.locator('.jp-Dialog');
+    await expect(dialog).toContainText('These go with it');
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await expect(deployment).toHaveCount(0, { timeout: MINUTE });
+  }
+});
