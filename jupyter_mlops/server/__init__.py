@@ -1,0 +1,1 @@
+"""The REST interface and the events of the Jupyter server extension."""

@@ -1,0 +1,47 @@
+"""The Jupyter server extension. Importing this loads nothing heavy: see ``running.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import default
+
+from ..config import Mlops
+from .events import register
+from .handlers import handlers
+from .running import Running
+
+
+class MlopsApp(ExtensionApp):
+    """Containers for every stage of a model's life. Its settings are the class ``Mlops``."""
+
+    name = "jupyter_mlops"
+    classes = [ServerApp, Mlops]
+
+    running: Running
+
+    @default("config_file_name")
+    def _default_config_file_name(self) -> str:
+        # The base's would be jupyter_jupyter_mlops_config.
+        return "jupyter_mlops_config"
+
+    def initialize_settings(self) -> None:
+        assert self.serverapp is not None and self.serverapp.event_logger is not None
+        register(self.serverapp.event_logger)
+        self.running = Running(self.serverapp.config, self.serverapp.event_logger, self.log)
+        # Where the kernel specs will be is known from the configuration alone.
+        folder = Path(Mlops(config=self.serverapp.config).data_dir).expanduser() / "kernels"
+        kernel_dirs = getattr(self.serverapp.kernel_spec_manager, "kernel_dirs", None)
+        if kernel_dirs is not None and str(folder) not in kernel_dirs:
+            kernel_dirs.append(str(folder))
+
+    def initialize_handlers(self) -> None:
+        self.handlers.extend(handlers())
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        self.running.start()
+
+    async def stop_extension(self) -> None:
+        await self.running.close()

@@ -1,0 +1,68 @@
+"""Environments."""
+
+from __future__ import annotations
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from .. import work
+from .base import MlopsHandler
+
+
+class EnvironmentsHandler(MlopsHandler):
+    auth_resource = "mlops-environments"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        page = self.page()
+        environments = (await self.services()).environments
+        found = await environments.list(limit=page.ask, after=page.after, query=self.text("query"))
+        self.answer_page(found, page, lambda environment: environment.name)
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        from ..schemas.environments import BuildRequest
+
+        body = self.body(BuildRequest)
+        services = await self.services()
+        spec = body.asked(services.environments.parse_spec)
+        await work.require_free(services, spec.name)
+        operation = await services.operations.start(
+            "build", spec.name, work.build(services, spec, replace=False)
+        )
+        self.accepted(operation)
+
+
+class EnvironmentHandler(MlopsHandler):
+    auth_resource = "mlops-environments"
+
+    @web.authenticated
+    @authorized
+    async def get(self, name: str) -> None:
+        self.answer(await (await self.services()).environments.get(name))
+
+    @web.authenticated
+    @authorized
+    async def patch(self, name: str) -> None:
+        from ..schemas.environments import ChangeEnvironment
+
+        body = self.body(ChangeEnvironment)
+        environments = (await self.services()).environments
+        changed = await environments.describe(name, body.description)
+        self.running.emitter.environments_changed()
+        self.answer(changed)
+
+    @web.authenticated
+    @authorized
+    async def delete(self, name: str) -> None:
+        freed = await (await self.services()).environments.delete(name)
+        self.running.emitter.environments_changed()
+        self.answer({"freed": freed})
+
+
+default_handlers = [
+    (r"/mlops/environments", EnvironmentsHandler),
+    (r"/mlops/environments/([^/]+)", EnvironmentHandler),
+]

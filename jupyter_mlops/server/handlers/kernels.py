@@ -1,0 +1,57 @@
+"""Kernels in containers."""
+
+from __future__ import annotations
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from .base import MlopsHandler
+
+
+class KernelsHandler(MlopsHandler):
+    auth_resource = "mlops-kernels"
+    _track_activity = False
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.answer_all(await (await self.services()).kernels.list())
+
+
+class KernelHandler(MlopsHandler):
+    auth_resource = "mlops-kernels"
+    _track_activity = False
+
+    @web.authenticated
+    @authorized
+    async def get(self, kernel_id: str) -> None:
+        self.answer(await (await self.services()).kernels.get(kernel_id))
+
+
+class DriftHandler(MlopsHandler):
+    auth_resource = "mlops-kernels"
+    _track_activity = False
+
+    @web.authenticated
+    @authorized
+    async def get(self, kernel_id: str) -> None:
+        self.answer(await (await self.services()).kernels.drift(kernel_id))
+
+
+class PreviewHandler(MlopsHandler):
+    auth_resource = "mlops-kernels"
+
+    @web.authenticated
+    @authorized
+    async def get(self, kernel_id: str) -> None:
+        self.answer(await (await self.services()).snapshots.preview(kernel_id))
+
+
+_KERNEL = r"/mlops/kernels/([\w-]+)"
+
+default_handlers = [
+    (r"/mlops/kernels", KernelsHandler),
+    (_KERNEL, KernelHandler),
+    (rf"{_KERNEL}/drift", DriftHandler),
+    (rf"{_KERNEL}/preview", PreviewHandler),
+]

@@ -1,0 +1,82 @@
+"""Model packages."""
+
+from __future__ import annotations
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from .. import work
+from .base import MlopsHandler
+
+
+class PackagesHandler(MlopsHandler):
+    auth_resource = "mlops-packages"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        page = self.page()
+        found = await (await self.services()).packaging.list(limit=page.ask, after=page.after)
+        self.answer_page(found, page, lambda package: package.id)
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        from ..schemas.packages import CreatePackage
+
+        body = self.body(CreatePackage)
+        services = await self.services()
+        await services.snapshots.get(body.snapshot)
+        operation = await services.operations.start(
+            "package", body.name, work.package(services, body)
+        )
+        self.accepted(operation)
+
+
+class CandidatesHandler(MlopsHandler):
+    auth_resource = "mlops-packages"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        packaging = (await self.services()).packaging
+        self.answer(await packaging.candidates(self.required("snapshot")))
+
+
+class PackageHandler(MlopsHandler):
+    auth_resource = "mlops-packages"
+
+    @web.authenticated
+    @authorized
+    async def get(self, id: str) -> None:
+        self.answer(await (await self.services()).packaging.get(id))
+
+    @web.authenticated
+    @authorized
+    async def delete(self, id: str) -> None:
+        await (await self.services()).packaging.delete(id)
+        self.answer_nothing()
+
+
+class CheckHandler(MlopsHandler):
+    auth_resource = "mlops-packages"
+
+    @web.authenticated
+    @authorized
+    async def post(self, id: str) -> None:
+        services = await self.services()
+        package = await services.packaging.get(id)
+        operation = await services.operations.start(
+            "check", package.name, work.check(services, package.id)
+        )
+        self.accepted(operation)
+
+
+_PACKAGE = r"/mlops/packages/([^/]+)"
+
+default_handlers = [
+    (r"/mlops/packages", PackagesHandler),
+    (r"/mlops/packages/candidates", CandidatesHandler),
+    (_PACKAGE, PackageHandler),
+    (rf"{_PACKAGE}/check", CheckHandler),
+]

@@ -1,0 +1,99 @@
+"""Revisions of an environment, and the difference between any two things that were built."""
+
+from __future__ import annotations
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from ...core.errors import InvalidError
+from .. import work
+from .base import MlopsHandler
+
+
+class RevisionsHandler(MlopsHandler):
+    auth_resource = "mlops-environments"
+
+    @web.authenticated
+    @authorized
+    async def get(self, name: str) -> None:
+        self.answer_all(await (await self.services()).environments.revisions(name))
+
+    @web.authenticated
+    @authorized
+    async def post(self, name: str) -> None:
+        from ..schemas.environments import BuildRequest
+
+        body = self.body(BuildRequest)
+        services = await self.services()
+        spec = body.asked(services.environments.parse_spec)
+        if spec.name != name:
+            raise InvalidError(f"This describes {spec.name!r}, not the environment {name!r}.")
+        await services.environments.get(name)
+        operation = await services.operations.start(
+            "build", name, work.build(services, spec, replace=True)
+        )
+        self.accepted(operation)
+
+
+class RevisionHandler(MlopsHandler):
+    auth_resource = "mlops-environments"
+
+    @web.authenticated
+    @authorized
+    async def get(self, name: str, number: str) -> None:
+        self.answer(await (await self.services()).environments.revision(name, int(number)))
+
+
+class LockHandler(MlopsHandler):
+    auth_resource = "mlops-environments"
+
+    @web.authenticated
+    @authorized
+    async def get(self, name: str, number: str) -> None:
+        environments = (await self.services()).environments
+        lock = await environments.lock(await environments.revision(name, int(number)))
+        self.answer_text(lock, "application/toml")
+
+
+class InventoryHandler(MlopsHandler):
+    auth_resource = "mlops-environments"
+
+    @web.authenticated
+    @authorized
+    async def get(self, name: str, number: str) -> None:
+        environments = (await self.services()).environments
+        revision = await environments.revision(name, int(number))
+        self.answer(await environments.inventory(revision))
+
+
+class ActivateHandler(MlopsHandler):
+    auth_resource = "mlops-environments"
+
+    @web.authenticated
+    @authorized
+    async def post(self, name: str, number: str) -> None:
+        activated = await (await self.services()).environments.activate(name, int(number))
+        self.running.emitter.environments_changed()
+        self.answer(activated)
+
+
+class DiffHandler(MlopsHandler):
+    auth_resource = "mlops-environments"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        snapshots = (await self.services()).snapshots
+        self.answer(await snapshots.diff(self.required("a"), self.required("b")))
+
+
+_REVISION = r"/mlops/environments/([^/]+)/revisions/(\d{1,9})"
+
+default_handlers = [
+    (r"/mlops/environments/([^/]+)/revisions", RevisionsHandler),
+    (_REVISION, RevisionHandler),
+    (rf"{_REVISION}/lock", LockHandler),
+    (rf"{_REVISION}/inventory", InventoryHandler),
+    (rf"{_REVISION}/activate", ActivateHandler),
+    (r"/mlops/diff", DiffHandler),
+]

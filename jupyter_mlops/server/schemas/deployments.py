@@ -1,0 +1,49 @@
+"""Bodies for deployments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from ...core.deployment import Invocation
+from .bodies import Answer, Request
+
+
+class CreateDeployment(Request):
+    package: str
+    target: str
+    name: str = ""
+    """The package's own name when empty."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """As the target's schema has them."""
+
+
+class Invoke(Request):
+    body: str | None = None
+    """The package's recorded sample when missing."""
+    content_type: str = ""
+    accept: str = ""
+
+
+class InvocationAnswer(Answer):
+    """How a deployment answered one request."""
+
+    status: int
+    content_type: str
+    body: str
+    """Bytes that are no text are shown as replacement characters."""
+    seconds: float
+
+    @classmethod
+    def of(cls, invocation: Invocation) -> InvocationAnswer:
+        return cls(
+            status=invocation.status,
+            content_type=invocation.content_type,
+            body=invocation.body.decode(errors="replace"),
+            seconds=invocation.seconds,
+        )
+
+
+class Logs(Answer):
+    text: str

@@ -1,0 +1,41 @@
+"""Bodies for environments and revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import model_validator
+from typing_extensions import Self
+
+from ...core.environment import EnvironmentSpec
+from .bodies import Answer, Request
+
+
+class BuildRequest(Request):
+    """What to build: ``spec`` as JSON, or ``spec_text`` as YAML."""
+
+    spec: EnvironmentSpec | None = None
+    spec_text: str = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.spec is None) == (not self.spec_text):
+            raise ValueError("either spec or spec_text is needed, and not both")
+        return self
+
+    def asked(self, parse: Callable[[str, Path | None], EnvironmentSpec]) -> EnvironmentSpec:
+        return self.spec if self.spec is not None else parse(self.spec_text, None)
+
+
+class ChangeEnvironment(Request):
+    """What can be changed without a new revision."""
+
+    description: str
+
+
+class Freed(Answer):
+    """What deleting an environment gave back."""
+
+    freed: int
+    """Bytes."""

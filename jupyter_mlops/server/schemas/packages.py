@@ -1,0 +1,23 @@
+"""Bodies for model packages."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ...core.model_package import Handler
+from .bodies import Request
+
+
+class CreatePackage(Request):
+    """Paths are those of the snapshot's files."""
+
+    snapshot: str
+    name: str
+    model: tuple[str, ...] = Field(min_length=1)
+    handler: Handler
+    sample: str
+    """A file with a request."""
+    expected: str = ""
+    """A file with the notebook's own prediction for it."""
+    content_type: str = ""
+    """Of the sample; guessed from its name when empty."""

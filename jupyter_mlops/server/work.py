@@ -1,0 +1,189 @@
+"""What operations that REST starts do, and what their results name. One function per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from ..core.errors import ConflictError, NotFoundError
+
+if TYPE_CHECKING:
+    from ..core.environment import EnvironmentSpec
+    from ..core.ports import Progress
+    from ..core.reproduction import ReproduceReport
+    from ..core.snapshot import Snapshot
+    from ..wiring import Services
+    from .schemas.bases import CreateBase
+    from .schemas.deployments import CreateDeployment
+    from .schemas.packages import CreatePackage
+    from .schemas.snapshots import CreateSnapshot
+
+    Work = Callable[[Progress], Awaitable[dict[str, Any]]]
+    ShownPath = Callable[[Path], str]
+
+
+def base(services: Services, body: CreateBase) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        environments = services.environments
+        if body.kind == "pull":
+            made = await environments.pull_base(body.ref, body.name, progress)
+        else:
+            made = await environments.create_base(
+                body.name, suite=body.suite, packages=body.packages, progress=progress
+            )
+        return {"base": made.name}
+
+    return work
+
+
+async def require_free(services: Services, name: str) -> None:
+    """Tell at once, where the form can show it, that a name is taken; raises ConflictError."""
+    try:
+        existing = await services.environments.get(name)
+    except NotFoundError:
+        return
+    if existing.active:
+        raise ConflictError(
+            f"There is an environment named {name!r} already.",
+            "Choose another name, or build a new revision of it.",
+        )
+
+
+def build(services: Services, spec: EnvironmentSpec, replace: bool) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        revision = await services.environments.build(spec, progress, replace=replace)
+        return {"environment": revision.environment, "revision": revision.number}
+
+    return work
+
+
+def snapshot(services: Services, body: CreateSnapshot) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        made = await services.snapshots.create(
+            body.kernel, body.name, body.note, progress, exclude=body.exclude
+        )
+        return {"snapshot": made.id}
+
+    return work
+
+
+def publish(services: Services, id: str, project: str, allow: Sequence[str]) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        published = await services.sharing.publish(id, project, progress, allow=allow)
+        return {"snapshot": published.id, "project": project}
+
+    return work
+
+
+def open_local(services: Services, id: str, directory: Path, shown: ShownPath) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        found = await services.snapshots.get(id)
+        progress.phase("files", f"Unpacking into {shown(directory)}")
+        await services.snapshots.unpack(found, directory)
+        services.kernel_specs.install_snapshot(found)
+        return _opened(found, directory, shown)
+
+    return work
+
+
+def open_published(
+    services: Services, project: str, id: str, directory: Path | None, shown: ShownPath
+) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        opened = await services.sharing.open(project, id, progress, directory=directory)
+        return _opened(opened, directory, shown)
+
+    return work
+
+
+def _opened(snapshot: Snapshot, directory: Path | None, shown: ShownPath) -> dict[str, Any]:
+    return {
+        "snapshot": snapshot.id,
+        "kernel_name": f"mlops-{snapshot.id}",
+        "directory": shown(directory) if directory else "",
+        "notebooks": list(snapshot.workspace.notebooks),
+    }
+
+
+def reproduce(services: Services, id: str, into: Path, network: bool, shown: ShownPath) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        report = await services.reproducing.reproduce(id, into, progress, network=network)
+        return {
+            "snapshot": report.snapshot,
+            "report": shown(into / REPORT),
+            "passed": report.passed,
+            "verdict": report.verdict(),
+        }
+
+    return work
+
+
+REPORT = "reproduce-report.json"
+
+
+async def latest_report(
+    services: Services, id: str, below_root: Callable[[str], Path]
+) -> ReproduceReport:
+    """The report of the newest reproduction of a snapshot that ended; raises NotFoundError."""
+    from pydantic import TypeAdapter
+
+    from ..core.reproduction import ReproduceReport
+
+    found = await services.snapshots.get(id)
+    for operation in await services.operations.list(kind="reproduce", state="succeeded"):
+        if operation.result.get("snapshot") == found.id:
+            file = below_root(str(operation.result["report"]))
+            try:
+                content = await anyio.to_thread.run_sync(file.read_bytes)
+            except FileNotFoundError:
+                continue
+            return TypeAdapter(ReproduceReport).validate_json(content)
+    raise NotFoundError(
+        f"There is no report of a reproduction of {found.name}.", "Reproduce the snapshot first."
+    )
+
+
+def package(services: Services, body: CreatePackage) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        made = await services.packaging.create(
+            body.snapshot,
+            body.name,
+            body.model,
+            body.handler,
+            body.sample,
+            progress,
+            expected=body.expected,
+            content_type=body.content_type,
+        )
+        return {"package": made.id}
+
+    return work
+
+
+def check(services: Services, id: str) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        report = await services.packaging.check(id, progress)
+        return {"package": id, "passed": report.passed}
+
+    return work
+
+
+def deploy(services: Services, body: CreateDeployment) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        made = await services.deploying.deploy(
+            body.package, body.target, body.name, body.options, progress
+        )
+        return {"deployment": made.id}
+
+    return work
+
+
+def delete_deployment(services: Services, id: str) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        await services.deploying.delete(id, progress)
+        return {"deployment": id}
+
+    return work
