@@ -140,13 +140,12 @@ class _Untitled(GenerateJsonSchema):
 
 
 def _schemas() -> dict[str, Any]:
-    answers = {
-        e.answer for e in ENDPOINTS if e.answer is not None and not isinstance(e.answer, str)
-    }
-    bodies = {e.body for e in ENDPOINTS if e.body is not None}
-    nouns = sorted(answers | bodies | {Error}, key=lambda noun: str(noun.__name__))
-    inputs = [(noun, "serialization", TypeAdapter(noun)) for noun in nouns]
-    _, schema = TypeAdapter.json_schemas(inputs, ref_template=_REF + "{model}")  # type: ignore[arg-type]
+    used = [noun for e in ENDPOINTS for noun in (e.answer, e.body) if isinstance(noun, type)]
+    nouns = sorted({*used, Error}, key=lambda noun: noun.__name__)
+    inputs: list[Any] = [(noun, "serialization", TypeAdapter(noun)) for noun in nouns]
+    _, schema = TypeAdapter.json_schemas(
+        inputs, ref_template=_REF + "{model}", schema_generator=_Untitled
+    )
     return dict(sorted(schema["$defs"].items()))
 
 
