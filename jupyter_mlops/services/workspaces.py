@@ -210,9 +210,8 @@ def megabytes(size: int) -> str:
 def _unfit(root: Path, item: os.DirEntry[str], details: os.stat_result) -> str:
     """Why this cannot be packed, whatever its name."""
     if stat.S_ISLNK(details.st_mode):
-        inside = root.resolve()
-        target = Path(item.path).resolve()
-        return "" if target.is_relative_to(inside) else "a link that leads out of the project"
+        inside = _inside(Path(item.path), root.resolve())
+        return "" if inside else "a link that leads out of the project"
     if not stat.S_ISREG(details.st_mode):
         return "not a file"
     return "" if os.access(item.path, os.R_OK) else "cannot be read"
