@@ -35,10 +35,11 @@ def main():
         text = distribution.read_text("RECORD")
         if not text or directory is None:
             continue
+        root = os.path.dirname(str(directory))
         sources = [path for path in map(first_field, text.splitlines()) if wanted(path)]
-        if sources:
+        if sources and not is_compiled(str(directory), root, sources):
             key = hashlib.sha256(text.encode()).hexdigest()
-            work.append((os.path.dirname(str(directory)), os.path.join(cache, key), sources))
+            work.append((root, os.path.join(cache, key), sources))
     # The biggest first, so that no worker is left alone with it at the end.
     work.sort(key=lambda item: -len(item[2]))
     jobs = []
@@ -56,6 +57,15 @@ def main():
             store(file, root, [path for path in map(target, sources) if path in made])
     missed = sum(1 for job in jobs if job[1] is None)
     print("Compiled {} files, {} packages from the cache".format(len(made), len(jobs) - missed))
+
+
+def is_compiled(directory, root, sources):
+    """Whether it came compiled with the image below: writing it again would copy it up."""
+    try:
+        installed = os.stat(os.path.join(directory, "RECORD")).st_mtime
+        return all(os.stat(os.path.join(root, target(s))).st_mtime >= installed for s in sources)
+    except OSError:
+        return False
 
 
 def first_field(line):

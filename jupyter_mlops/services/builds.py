@@ -23,7 +23,7 @@ from .build_steps.container import (
 )
 from .build_steps.failures import disk_full
 from .build_steps.freeze import freeze
-from .build_steps.resolve import find_python, only_adds, requirements, resolve
+from .build_steps.resolve import find_python, only_adds, requirements, resolve, use
 from .build_steps.setup import run_setup
 from .inventories import Inventories
 
@@ -105,53 +105,61 @@ class Builds:
         )
         try:
             below = await self._extendable(job)
-            revision = await self._extend(job, below) if below else None
-            return revision or await self._anew(job)
+            lock = ""
+            if below:
+                revision, lock = await self._extend(job, below)
+                if revision:
+                    return revision
+            return await self._anew(job, lock)
         except DiskFullError as error:
             raise disk_full(f"The build of {environment.name} failed") from error
 
     # --------------------------------------------------------------- two ways to a revision
 
-    async def _extend(self, job: _Job, below: Revision) -> Revision | None:
+    async def _extend(self, job: _Job, below: Revision) -> tuple[Revision | None, str]:
         """Put what is new on the active revision's image: a small layer, made and shared in
-        seconds. None when the new lock is not the old one and more packages."""
+        seconds. Also returns the new lock; no revision when that is not the old one and more."""
         image = await job.engine.image(below.image)
         if image is None:
-            return None
+            return None, ""
         async with self._container(job, image) as container:
             lock = await self._locked(container, job)
-            if not only_adds(job.preferred, lock):
-                return None
-            same = await self._same_lock(job, lock)
-            if same:
-                return same
-            if set(job.spec.apt) != set(below.spec.apt):
-                await self._apt(container, job)
-            return await self._finish(container, job, lock, keep_others=True)
+            revision = await self._same_lock(job, lock)
+            if revision is None and only_adds(job.preferred, lock):
+                if set(job.spec.apt) != set(below.spec.apt):
+                    await self._apt(container, job)
+                revision = await self._finish(container, job, lock, keep_others=True)
+            return revision, lock
 
-    async def _anew(self, job: _Job) -> Revision:
-        """Begin from the base."""
+    async def _anew(self, job: _Job, lock: str) -> Revision:
+        """Begin from the base; ``lock`` is empty where it is not resolved yet."""
         async with self._container(job, job.base) as container:
             apt_done = False
-            if job.spec.apt and not await find_python(container):
-                # Python itself may be what is to be installed.
-                await self._apt(container, job)
-                apt_done = True
-            try:
-                lock = await self._locked(container, job)
-            except BuildFailedError as error:
-                # A package without a wheel may need a compiler to tell what it depends on.
-                if apt_done or not job.spec.apt or "compiled" not in error.message:
-                    raise
-                await self._apt(container, job)
-                apt_done = True
-                lock = await self._locked(container, job)
-            same = await self._same_lock(job, lock)
-            if same:
-                return same
+            if lock:
+                await use(container, lock)
+            else:
+                lock, apt_done = await self._locked_anew(container, job)
+                same = await self._same_lock(job, lock)
+                if same:
+                    return same
             if job.spec.apt and not apt_done:
                 await self._apt(container, job)
             return await self._finish(container, job, lock, keep_others=bool(job.start.lock))
+
+    async def _locked_anew(self, container: BuildContainer, job: _Job) -> tuple[str, bool]:
+        """The lock, and whether distribution packages had to be installed to get it."""
+        if job.spec.apt and not await find_python(container):
+            # Python itself may be what is to be installed.
+            await self._apt(container, job)
+            return await self._locked(container, job), True
+        try:
+            return await self._locked(container, job), False
+        except BuildFailedError as error:
+            # A package without a wheel may need a compiler to tell what it depends on.
+            if not job.spec.apt or "compiled" not in error.message:
+                raise
+        await self._apt(container, job)
+        return await self._locked(container, job), True
 
     # ------------------------------------------------------------------------------- steps
 

@@ -1,1 +1,180 @@
-"""Fixtures: services."""
+"""The services on a data folder of the session's own, and one small environment that all share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from traitlets.config import Config
+
+from jupyter_mlops.core.environment import Environment, EnvironmentSpec
+from jupyter_mlops.core.errors import EngineUnavailableError
+from jupyter_mlops.core.layout import LABEL_OWNER
+from jupyter_mlops.core.revision import Revision
+
+if TYPE_CHECKING:
+    from jupyter_mlops.wiring import Services
+
+TINY = """
+name: tiny
+description: Small enough to be built in a few seconds
+base: debian
+python: [humanize]
+variables: {TINY: "yes"}
+"""
+
+
+@dataclass
+class Recorder:
+    """Keeps what a use case tells of its progress."""
+
+    phases: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    text: str = ""
+    on_phase: Callable[[str], None] | None = None
+
+    def phase(self, name: str, message: str = "") -> None:
+        self.phases.append(name)
+        self.update(message)
+        if self.on_phase:
+            self.on_phase(name)
+
+    def update(self, message: str = "", fraction: float | None = None) -> None:
+        if message:
+            self.messages.append(message)
+
+    def log(self, text: str) -> None:
+        self.text += text
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """The environment ``tiny``, built once: Python, ipykernel and one more package."""
+
+    environment: Environment
+    revision: Revision
+    recorder: Recorder
+    """Of its build."""
+
+
+def run_apart(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run to the end in a loop of its own, for fixtures that live longer than a test's loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+def make_config(data: Path, runtime: Path, engine: str, **more: Any) -> Config:
+    """``more`` are traits of ``Mlops``. The owner is this test run's, so that what it makes can
+    be told from everybody else's."""
+    return Config(
+        {
+            "Mlops": {
+                "data_dir": str(data),
+                "runtime_dir": str(runtime),
+                "engine": engine,
+                "owner": f"tests-{os.getpid()}",
+                **more,
+            }
+        }
+    )
+
+
+def open_services(config: Config) -> Services:
+    """Services of their own: nothing is shared with those made of an equal configuration."""
+    # Imported here: most tests need none of the adapters that it imports.
+    from jupyter_mlops import wiring
+
+    wiring._parts.pop(str(config.Mlops.data_dir), None)
+    return wiring.build(config)
+
+
+async def sweep(services: Services) -> None:
+    """Remove every container and image of this owner, on this engine."""
+    owner = {LABEL_OWNER: services.settings.owner}
+    try:
+        engine = await services.engines.engine()
+    except EngineUnavailableError:
+        return
+    for container in await engine.list(owner):
+        await engine.remove(container.id)
+    images = await engine.images(owner)
+    # Those made last first: an image is removed only after what was made of it.
+    for image in sorted(images, key=lambda i: (len(i.layers), i.created), reverse=True):
+        for ref in image.tags or (image.id,):
+            await engine.remove_image(ref, force=True)
+
+
+async def swept(config: Config) -> None:
+    services = open_services(config)
+    try:
+        await sweep(services)
+    finally:
+        await services.close()
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Path]:
+    """A folder with a short path: sockets have 107 bytes for theirs."""
+    folder = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def services_config(
+    tmp_path_factory: pytest.TempPathFactory, short_folder: Path
+) -> Iterator[Config]:
+    """Configuration of the session's services, on Docker, with the base image ``debian``."""
+    config = make_config(tmp_path_factory.mktemp("mlops"), short_folder / "run", "docker")
+
+    async def create_base() -> None:
+        services = open_services(config)
+        try:
+            await services.environments.create_base("debian", progress=Recorder())
+        finally:
+            await services.close()
+
+    run_apart(create_base())
+    yield config
+    run_apart(swept(config))
+
+
+@pytest.fixture
+def services(services_config: Config, jp_asyncio_loop: Any) -> Iterator[Services]:
+    """The services on the session's data: what one test builds, the next one sees."""
+    made = open_services(services_config)
+    yield made
+    jp_asyncio_loop.run_until_complete(made.close())
+
+
+@pytest.fixture(scope="session")
+def tiny_environment(services_config: Config) -> Tiny:
+    """Built once a session. Tests may start kernels of it and add revisions to others; they must
+    not change or delete it."""
+
+    async def build() -> Tiny:
+        services = open_services(services_config)
+        recorder = Recorder()
+        try:
+            spec = services.environments.parse_spec(TINY)
+            revision = await services.environments.build(spec, recorder)
+            return Tiny(await services.environments.get("tiny"), revision, recorder)
+        finally:
+            await services.close()
+
+    return run_apart(build())
+
+
+def tiny_spec(services: Services, **changes: Any) -> EnvironmentSpec:
+    """The specification of ``tiny`` with some fields changed."""
+    from dataclasses import replace
+
+    return replace(services.environments.parse_spec(TINY), **changes)

@@ -184,7 +184,8 @@ async def build_container(
             *ca_mounts(settings.network),
         ),
         tmpfs={"/run": "exec,mode=755", "/tmp": "exec,mode=1777"},
-        user="0:0",
+        # Only where the base says otherwise: a commit can set a user, but not blank it.
+        user="0:0" if image.user else "",
         capabilities=CAPABILITIES,
     )
     _active.add(name)

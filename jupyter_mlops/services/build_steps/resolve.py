@@ -61,8 +61,13 @@ async def resolve(
     for secret in secrets_of(container.settings.network):
         clean = clean.replace(f"{secret}@", "")
     if clean != lock:
-        await container.write(LOCK, clean.encode())
+        await use(container, clean)
     return clean
+
+
+async def use(container: BuildContainer, lock: str) -> None:
+    """Give a lock that was resolved before to a container."""
+    await container.write(LOCK, lock.encode())
 
 
 def only_adds(before: str, after: str) -> bool:
