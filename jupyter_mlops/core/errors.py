@@ -6,7 +6,10 @@ which part; ``hint`` says what to do about it. Neither ever holds a secret or a 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from .snapshot import Finding
 
 
 class MlopsError(Exception):
@@ -123,6 +126,7 @@ class SecretsFoundError(MlopsError):
     """The scan found what looks like a secret in something that would travel."""
 
     code = "secrets_found"
+    findings: tuple[Finding, ...] = ()
 
 
 class ContractFailedError(MlopsError):

@@ -39,6 +39,8 @@ class Capabilities:
     pause: bool = True
     limits: bool = True
     socket: str = ""
+    note: str = ""
+    """What makes it slow or limited on this machine, in a sentence; mostly empty."""
 
 
 @dataclass(frozen=True)
@@ -418,10 +420,6 @@ class Layout(Protocol):
 
     async def blob(self, digest: str, into: Path) -> None: ...
 
-    async def verify(self, digest: str) -> None:
-        """Raises NotFoundError or DigestMismatchError."""
-        ...
-
     async def close(self) -> None: ...
 
 
@@ -452,6 +450,11 @@ class ImageFiles(Protocol):
 
     async def read(self, file: Path) -> Layout:
         """Raises InvalidError where the file is no layout."""
+        ...
+
+    async def export(self, layout: Layout, image: Manifest, image_ref: str, archive: Path) -> None:
+        """Write one image of a layout, verified, in the format of ``docker save``, which every
+        engine reads; it has no name but ``image_ref``."""
         ...
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Mapping
 from functools import partial
@@ -18,7 +19,7 @@ import anyio
 
 from ..core import oci_shapes
 from ..core.errors import DigestMismatchError, InvalidError, NotFoundError
-from ..core.ports import Descriptor, Manifest, PackedImage, SavedImage
+from ..core.ports import Descriptor, Layout, Manifest, PackedImage, SavedImage
 from .saved import SavedArchive, hash_of, pack
 
 _REF_NAME = "org.opencontainers.image.ref.name"
@@ -61,6 +62,22 @@ class OciFiles:
     async def read(self, file: Path) -> TarLayout:
         return await anyio.to_thread.run_sync(TarLayout, file)
 
+    async def export(self, layout: Layout, image: Manifest, image_ref: str, archive: Path) -> None:
+        shape = oci_shapes.image(image.content)
+        folder = archive.with_name(archive.name + ".parts")
+        folder.mkdir()
+        try:
+            entries: dict[str, Path | bytes] = {
+                "manifest.json": _docker_manifest(image.content, image_ref)
+            }
+            for part in (shape.config, *shape.layers):
+                file = folder / part.digest.removeprefix("sha256:")
+                await layout.blob(part.digest, file)
+                entries[_blob_name(part.digest)] = file
+            await anyio.to_thread.run_sync(_write_tar, archive, entries)
+        finally:
+            await anyio.to_thread.run_sync(shutil.rmtree, folder, True)
+
 
 class TarLayout:
     """ports.Layout."""
@@ -102,9 +119,6 @@ class TarLayout:
                 part.unlink(missing_ok=True)
 
         await anyio.to_thread.run_sync(copy, limiter=self._limiter)
-
-    async def verify(self, digest: str) -> None:
-        await anyio.to_thread.run_sync(self._check, digest, limiter=self._limiter)
 
     async def close(self) -> None:
         await anyio.to_thread.run_sync(self._tar.close, limiter=self._limiter)
