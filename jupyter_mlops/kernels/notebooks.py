@@ -63,13 +63,14 @@ class ContainerNotebooks:
         try:
             await client.async_start_new_kernel(env={**os.environ, "JPY_SESSION_NAME": str(path)})
             await client.async_start_new_kernel_client()
-            await self._execute(client, manager, notebook.name, on_cell)
+            try:
+                await self._execute(client, manager, notebook.name, on_cell)
+            finally:
+                await asyncio.to_thread(_write, client, output)
             if keep is not None:
                 await keep(manager.kernel_id)
             clean = True
         finally:
-            client.set_widgets_metadata()
-            await asyncio.to_thread(_write, content, output)
             if client.kc is not None:
                 client.kc.stop_channels()
             if manager.has_kernel:
@@ -148,10 +149,11 @@ def _read(notebook: Path) -> tuple[Any, Path]:
         raise InvalidError(f"{notebook} is not a notebook.") from error
 
 
-def _write(content: Any, output: Path) -> None:
+def _write(client: NotebookClient, output: Path) -> None:
+    client.set_widgets_metadata()
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.{os.getpid()}")
-    _nbformat.write(content, partial)
+    _nbformat.write(client.nb, partial)
     partial.replace(output)
 
 
