@@ -87,13 +87,15 @@ class Debian:
         names = dict.fromkeys([*PACKAGES, *packages])
         command = [program, "--variant=minbase", "--format=tar", f"--include={','.join(names)}"]
         command += [f"--dpkgopt={option}" for option in _DPKG]
+        # Translated descriptions are a third of what `apt-get update` fetches.
+        command.append('--aptopt=Acquire::Languages "none"')
         if keyring() is not None:
             command.append(f"--keyring={keyring()}")
         bundle = self._settings.network.ca_bundle
         if bundle and any(line.startswith("deb https:") for line in lines):
             # Only for making it: the file is not in the image.
             command.append(f'--aptopt=Acquire::https::CAInfo "{bundle}"')
-            command.append('--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"')
+            command.append('--customize-hook=sed -i /CAInfo/d "$1/etc/apt/apt.conf.d/99mmdebstrap"')
         return [*command, suite, str(archive), *lines]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..core.errors import InvalidError
@@ -15,21 +15,24 @@ from .container_config import timestamp
 _DOCKER_HUB = re.compile(r"^docker\.io/(?:library/)?")
 
 
-def changes(config: ImageConfig, current: Mapping[str, Any]) -> list[str]:
+def changes(
+    config: ImageConfig, current: Mapping[str, Any], quote: Callable[[str], str] | None = None
+) -> list[str]:
     """Dockerfile instructions for a commit or import.
 
     ``current`` is the ``Config`` of the container, empty for an import. Its variables and labels
     survive whatever is said here; labels of ours that ``config`` does not name are blanked, so
     that a snapshot is not taken for the revision it was made of.
     """
+    quoted = quote or quoted_word
     labels = dict(config.labels)
     for label in LABELS:
         if (current.get("Labels") or {}).get(label):
             labels.setdefault(label, "")
-    lines = [f"LABEL {_quoted(key)}={_quoted(value)}" for key, value in sorted(labels.items())]
-    lines += [f"ENV {key}={_quoted(value)}" for key, value in sorted(config.environment.items())]
+    lines = [f"LABEL {quoted(key)}={quoted(value)}" for key, value in sorted(labels.items())]
+    lines += [f"ENV {key}={quoted(value)}" for key, value in sorted(config.environment.items())]
     if config.user or current.get("User"):
-        lines.append(f"USER {config.user or _quoted('')}")
+        lines.append(f"USER {config.user or quoted('')}")
     if config.workdir or current.get("WorkingDir"):
         # An empty one cannot be written; / is what both engines use for it.
         lines.append(f"WORKDIR {config.workdir or '/'}")
@@ -48,7 +51,7 @@ def changes(config: ImageConfig, current: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _quoted(text: str) -> str:
+def quoted_word(text: str) -> str:
     """A double-quoted word in which the engines expand nothing."""
     return '"' + re.sub(r'([\\"$])', r"\\\1", text) + '"'
 

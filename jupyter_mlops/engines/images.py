@@ -57,7 +57,7 @@ class ImageCalls(Engine):
 
     async def import_image(self, archive: Path, ref: str, config: ImageConfig) -> str:
         repository, tag = split_tag(ref)
-        lines = changes(config, {})
+        lines = self._import_changes(config)
 
         def load(client: APIClient) -> str:
             if not archive.is_file():
@@ -83,6 +83,9 @@ class ImageCalls(Engine):
             client.remove_image(ref)
 
         return await self.connection.call(load, patient=True, undo=undo)
+
+    def _import_changes(self, config: ImageConfig) -> list[str]:
+        return changes(config, {})
 
     async def tag(self, image: str, ref: str) -> None:
         repository, tag = split_tag(ref)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from ..core.errors import EngineUnavailableError
+import anyio.to_thread
+from docker.api.client import APIClient
+
+from ..core.errors import InvalidError
+from ..core.ports import ImageConfig
 from ..core.settings import Settings
+from .container_config import Host
 from .docker_api import DockerApiEngine
+from .image_config import changes
+from .images import Report
+from .podman_service import PodmanService
+from .stream import Stream
+
+_LOOPBACK = ("127.", "localhost", "[::1]")
 
 
 class PodmanEngine(DockerApiEngine):
@@ -19,8 +33,85 @@ class PodmanEngine(DockerApiEngine):
     def __init__(self, url: str, tls: Any = None, insecure: Sequence[str] = ()) -> None:
         super().__init__(url, tls)
         self._insecure = tuple(insecure)
+        self._service: PodmanService | None = None
+        self._libpod = "/v4.0.0/libpod"
+
+    @property
+    def service(self) -> PodmanService | None:
+        """The service that we started, or joined; None for somebody else's."""
+        return self._service
 
     @classmethod
     async def start_service(cls, settings: Settings) -> PodmanEngine:
-        """Start Podman's service for this user; raises EngineUnavailableError."""
-        raise EngineUnavailableError("Podman is not installed.")
+        """Start Podman's service for this user, or join the one that runs.
+
+        ``engine_url = podman:///FOLDER`` keeps images and containers in FOLDER. Raises
+        EngineUnavailableError.
+        """
+        root = None
+        if settings.engine_url.startswith("podman://"):
+            root = Path(settings.engine_url.removeprefix("podman://"))
+            if not root.is_absolute() or len(root.parts) < 2:
+                raise InvalidError(
+                    f"engine_url = {settings.engine_url!r} names no folder.",
+                    "Write podman:///folder/for/containers.",
+                )
+        service = PodmanService(settings.runtime / "podman", root)
+        await anyio.to_thread.run_sync(service.ensure)
+        engine = cls(service.url, insecure=settings.insecure_registries)
+        engine._service = service
+        # It ends by itself when nobody has asked anything for long: the next call starts it.
+        engine.connection.revive = service.ensure
+        return engine
+
+    async def close(self) -> None:
+        await super().close()
+        if self._service is not None:
+            await asyncio.to_thread(self._service.release)
+
+    def _ask(self, client: APIClient) -> Host:
+        host = super()._ask(client)
+        answer = client.get(f"{client.base_url}{self._libpod}/info", timeout=60)
+        if answer.status_code != 200:
+            return host
+        info = answer.json()
+        capabilities = host.capabilities
+        if capabilities.rootless:
+            # What was delegated to this user; Docker's API tells what the machine has.
+            given = info["host"].get("cgroupControllers") or ()
+            capabilities = replace(
+                capabilities, limits=capabilities.limits and "memory" in given and "pids" in given
+            )
+        if info.get("store", {}).get("graphDriverName") == "vfs":
+            capabilities = replace(
+                capabilities,
+                note="Podman copies every image for every container here (storage driver vfs), "
+                "which makes starts slow; `podman system reset` removes its images, and it "
+                "then chooses a better one.",
+            )
+        return replace(host, capabilities=capabilities)
+
+    def _import_changes(self, config: ImageConfig) -> list[str]:
+        # An import takes the quotes off and leaves the rest as it is; a commit parses them.
+        return changes(config, {}, lambda text: f'"{text}"')
+
+    def _plain_http(self, ref: str) -> bool:
+        """Podman has no rule for loopback registries as Docker has, so the call says it."""
+        host = ref.partition("/")[0]
+        return host.startswith(_LOOPBACK) or host in self._insecure
+
+    def _push_options(self, ref: str) -> dict[str, str]:
+        return {"tlsVerify": "false"} if self._plain_http(ref) else {}
+
+    def _pull(self, stream: Stream, ref: str, headers: dict[str, str], report: Report) -> None:
+        if not self._plain_http(ref):
+            super()._pull(stream, ref, headers, report)
+            return
+        # In Docker's API Podman ignores tlsVerify for pulls; in its own it does not.
+        response = stream.request(
+            f"{self._libpod}/images/pull",
+            params={"reference": ref, "tlsVerify": "false"},
+            headers=headers,
+            versioned=False,
+        )
+        self._follow(stream, response, ref, report, pushing=False)
