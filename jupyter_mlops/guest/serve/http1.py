@@ -140,15 +140,13 @@ def _length(headers, modern):
 
 def _path(target):
     """The path of a request target in origin or absolute form, without its query."""
-    text = target.decode("ascii")
-    if not text.startswith("/"):
-        scheme, mark, rest = text.partition("://")
-        if not mark or scheme.lower() not in ("http", "https"):
-            if text == "*":
-                return text
-            raise Refused(400, "The request target is neither a path nor a URL.")
-        text = "/" + rest.partition("/")[2]
-    return text.partition("?")[0]
+    text = target.decode("ascii").partition("?")[0]
+    if text.startswith("/") or text == "*":
+        return text
+    scheme, mark, rest = text.partition("://")
+    if not mark or scheme.lower() not in ("http", "https"):
+        raise Refused(400, "The request target is neither a path nor a URL.")
+    return "/" + rest.partition("/")[2]
 
 
 class Chunks:

@@ -37,7 +37,6 @@ class Worker:
         self.index = index
         self.link = None
         self.process = None
-        self.ready = False
         self.reason = ""
         """Why it could not load, in its own words."""
         self.failures = 0
@@ -81,7 +80,6 @@ class Pool:
             return
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        worker.ready = False
         worker.reason = ""
         worker.began = self._loop.time()
         worker.process = subprocess.Popen(  # noqa: ASYNC220 (2 ms, and we reap by ourselves)
@@ -110,7 +108,6 @@ class Pool:
 
     def ready(self, worker, body):
         facts = json.loads(body.decode())
-        worker.ready = True
         worker.failures = 0
         self.problem = ""
         self._live.append(worker.link)
@@ -127,7 +124,6 @@ class Pool:
         link, worker.link = worker.link, None
         if link in self._live:
             self._live.remove(link)
-        worker.ready = False
         if worker.process is not None and worker.process.returncode is None:
             _signal(worker.process.pid, signal.SIGKILL)
         self._loop.create_task(self._mourn(worker, link))
@@ -147,14 +143,16 @@ class Pool:
         wait = min(LONGEST_WAIT, 0.1 if worker.failures == 1 else 2.0 ** (worker.failures - 2))
         logs.write("worker_ended", message, "error", worker=worker.index, exit=how,
                    in_flight=len(waiting), restart_in=wait)  # fmt: skip
-        for position, request in enumerate(waiting):
+        again = []
+        for position, request in enumerate(waiting, start=1 if worker.reason else 0):
             # The oldest one was being answered. Those behind it had most likely not been begun
             # and may go to another worker, once.
             if position and request.attempts < 2:
-                self.queue.appendleft(request)
+                again.append(request)
             else:
                 text = "The model's worker process ended while it answered this request: %s."
                 request.reply(500, b"", (text % how).encode())
+        self.queue.extendleft(reversed(again))
         if not self._live:
             self.problem = message
             while self.queue and worker.failures > 1:
@@ -183,13 +181,13 @@ class Pool:
         limit = self.settings.timeout
         for worker in self.workers if limit else ():
             link = worker.link
-            if worker.ready and link.waiting and now - worker.turn > limit:
-                logs.write("timeout", "A request ran longer than %d s." % limit, "error",
-                           worker=worker.index)  # fmt: skip
-                number = next(iter(link.waiting))
-                text = "The model took longer than %d s for this request." % limit
-                link.waiting.pop(number).reply(504, b"", text.encode())
-                _signal(worker.process.pid, signal.SIGKILL)
+            if link not in self._live or not link.waiting or now - worker.turn <= limit:
+                continue
+            self._live.remove(link)
+            number = next(iter(link.waiting))
+            worker.reason = "The model took longer than %d s for a request." % limit
+            link.waiting.pop(number).reply(504, b"", worker.reason.encode())
+            _signal(worker.process.pid, signal.SIGKILL)
 
     async def stop(self, grace):
         """Close the workers' sockets, which ends them; kill those that stay."""
