@@ -6,14 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
-
 from ..core.errors import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
     from ..core.environment import EnvironmentSpec
     from ..core.ports import Progress
-    from ..core.reproduction import ReproduceReport
     from ..core.snapshot import Snapshot
     from ..wiring import Services
     from .schemas.bases import CreateBase
@@ -113,37 +110,12 @@ def reproduce(services: Services, id: str, into: Path, network: bool, shown: Sho
         report = await services.reproducing.reproduce(id, into, progress, network=network)
         return {
             "snapshot": report.snapshot,
-            "report": shown(into / REPORT),
+            "report": shown(into / "reproduce-report.json"),
             "passed": report.passed,
             "verdict": report.verdict(),
         }
 
     return work
-
-
-REPORT = "reproduce-report.json"
-
-
-async def latest_report(
-    services: Services, id: str, below_root: Callable[[str], Path]
-) -> ReproduceReport:
-    """The report of the newest reproduction of a snapshot that ended; raises NotFoundError."""
-    from pydantic import TypeAdapter
-
-    from ..core.reproduction import ReproduceReport
-
-    found = await services.snapshots.get(id)
-    for operation in await services.operations.list(kind="reproduce", state="succeeded"):
-        if operation.result.get("snapshot") == found.id:
-            file = below_root(str(operation.result["report"]))
-            try:
-                content = await anyio.to_thread.run_sync(file.read_bytes)
-            except FileNotFoundError:
-                continue
-            return TypeAdapter(ReproduceReport).validate_json(content)
-    raise NotFoundError(
-        f"There is no report of a reproduction of {found.name}.", "Reproduce the snapshot first."
-    )
 
 
 def package(services: Services, body: CreatePackage) -> Work:

@@ -6,7 +6,6 @@ from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from .. import work
-from ..projects import project_or
 from .base import MlopsHandler
 
 
@@ -16,9 +15,8 @@ class CatalogueHandler(MlopsHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        services = await self.services()
-        project = project_or(self.text("project"), services.settings.project)
-        self.answer_all(await services.sharing.catalogue(project))
+        sharing = (await self.services()).sharing
+        self.answer_all(await sharing.catalogue(self.text("project")))
 
 
 class CatalogueOpenHandler(MlopsHandler):
@@ -31,7 +29,7 @@ class CatalogueOpenHandler(MlopsHandler):
 
         body = self.body(OpenPublished)
         services = await self.services()
-        project = project_or(body.project, services.settings.project)
+        project = services.sharing.project(body.project).name
         folder = self.below_root(body.directory) if body.directory else None
         operation = await services.operations.start(
             "open",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
+from ...core.errors import NotFoundError
 from .. import work
 from .base import MlopsHandler
 
@@ -56,8 +57,7 @@ class FindingsHandler(MlopsHandler):
     @web.authenticated
     @authorized
     async def get(self, id: str) -> None:
-        snapshots = (await self.services()).snapshots
-        self.answer_all(await snapshots.scan(await snapshots.get(id)))
+        self.answer_all(await (await self.services()).sharing.findings(id))
 
 
 class PublishHandler(MlopsHandler):
@@ -71,7 +71,7 @@ class PublishHandler(MlopsHandler):
         body = self.body(PublishSnapshot)
         services = await self.services()
         snapshot = await services.snapshots.get(id)
-        project = body.project_or(services.settings.project)
+        project = services.sharing.project(body.project).name
         operation = await services.operations.start(
             "publish", snapshot.name, work.publish(services, snapshot.id, project, body.allow)
         )
@@ -123,8 +123,10 @@ class ReportHandler(MlopsHandler):
     @web.authenticated
     @authorized
     async def get(self, id: str) -> None:
-        services = await self.services()
-        self.answer(await work.latest_report(services, id, self.below_root))
+        report = await (await self.services()).reproducing.latest(id)
+        if report is None:
+            raise NotFoundError(f"The snapshot {id} was not reproduced here yet.", "Reproduce it.")
+        self.answer(report)
 
 
 _SNAPSHOT = r"/mlops/snapshots/([^/]+)"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ..projects import project_or
 from .bodies import Request
 
 
@@ -24,9 +23,6 @@ class PublishSnapshot(Request):
     """``registry/team/name``; the configured one when empty."""
     allow: tuple[str, ...] = ()
     """Paths with findings that may travel all the same."""
-
-    def project_or(self, default: str) -> str:
-        return project_or(self.project, default)
 
 
 class OpenSnapshot(Request):
