@@ -1,0 +1,1 @@
+"""``jupyter mlops``: every use case without a Jupyter server."""

@@ -80,6 +80,11 @@ class Deploying:
             problems = [str(error)]
         return TargetInfo(name, target.title, target.description, schema, tuple(problems))
 
+    async def schema(self, name: str) -> dict[str, Any]:
+        """JSON Schema of one target's options."""
+        target = await self._target(name)
+        return await anyio.to_thread.run_sync(target.options_schema)
+
     async def _target(self, name: str) -> Target:
         if name not in self._makers:
             known = ", ".join(sorted(self._makers)) or "none is installed"

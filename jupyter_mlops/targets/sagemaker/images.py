@@ -103,6 +103,23 @@ class Images:
         """Push what is missing; returns an image whose manifest is verified to be schema 2."""
         credentials = await self.credentials(place)
         registry = self._registries.registry(place.host, credentials)
+        try:
+            return await self._push(
+                engine, registry, credentials, package, place, architecture, progress
+            )
+        finally:
+            await registry.close()
+
+    async def _push(
+        self,
+        engine: Engine,
+        registry: Registry,
+        credentials: Credentials | None,
+        package: ModelPackage,
+        place: Place,
+        architecture: str,
+        progress: Progress,
+    ) -> PushedImage:
         # The engine's own push and the manifest for SageMaker have a tag each, so that this also
         # works in repositories whose tags cannot be moved.
         plain, ready = place.ref(tag=package.id), place.ref(tag=f"{package.id}-sagemaker")
@@ -172,15 +189,7 @@ class Images:
     async def withdraw(self, package: ModelPackage, place: Place, digest: str) -> None:
         """Take this deployment's push away again. Never raises for what is gone already."""
         if place.override:
-            registry = self._registries.registry(place.host)
-            for ref in (place.ref(tag=package.id), place.ref(tag=f"{package.id}-sagemaker")):
-                present = await registry.manifest(ref)
-                if present is not None:
-                    # Some registries forbid deleting; then an unused manifest stays there.
-                    try:
-                        await registry.delete(place.ref(digest=present.digest))
-                    except UnsupportedError:
-                        return
+            await self._delete_manifests(package, place)
             return
         tags = [package.id, f"{package.id}-sagemaker"]
         await self._aws.call(
@@ -189,6 +198,18 @@ class Images:
             repositoryName=place.repository,
             imageIds=[{"imageTag": tag} for tag in tags] + [{"imageDigest": digest}],
         )
+
+    async def _delete_manifests(self, package: ModelPackage, place: Place) -> None:
+        registry = self._registries.registry(place.host)
+        try:
+            for tag in (package.id, f"{package.id}-sagemaker"):
+                present = await registry.manifest(place.ref(tag=tag))
+                if present is not None:
+                    await registry.delete(place.ref(digest=present.digest))
+        except UnsupportedError:
+            pass  # Some registries forbid deleting; then an unused manifest stays there.
+        finally:
+            await registry.close()
 
 
 def _holds(manifest: Manifest, package: ModelPackage) -> bool:

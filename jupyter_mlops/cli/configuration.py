@@ -1,0 +1,98 @@
+"""Settings of the command line: configuration files, then ``--config``, then ``-c``."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.paths import jupyter_config_path
+from traitlets.config import Config
+from traitlets.config.loader import (
+    ConfigFileNotFound,
+    DeferredConfigString,
+    JSONFileConfigLoader,
+    PyFileConfigLoader,
+)
+
+from ..config import Mlops
+from ..core.errors import InvalidError
+
+NAMES = ("jupyter_config", "jupyter_server_config", "jupyter_mlops_config")
+"""What an admin writes for the server counts here too; later ones win."""
+
+
+class UsageError(InvalidError):
+    """A mistake in the command line itself: exit code 2."""
+
+
+def load(file: str, settings: Sequence[str]) -> Config:
+    """Raises InvalidError for a file, UsageError for a setting that cannot be understood."""
+    config = Config()
+    for folder in reversed(jupyter_config_path()):
+        for name in NAMES:
+            for suffix in (".json", ".py"):
+                found = Path(folder) / (name + suffix)
+                if found.is_file():
+                    config.merge(_read(found))
+    if file:
+        path = Path(file)
+        if not path.is_file():
+            raise UsageError(f"There is no configuration file {file}.")
+        config.merge(_read(path))
+    for text in settings:
+        _set(config, text)
+    return config
+
+
+def _read(path: Path) -> Config:
+    loader: Any = JSONFileConfigLoader if path.suffix == ".json" else PyFileConfigLoader
+    try:
+        read: Config = loader(path.name, path=str(path.parent)).load_config()
+    except ConfigFileNotFound as error:
+        raise InvalidError(f"The configuration file {path} cannot be read.") from error
+    except Exception as error:
+        # It is somebody's Python: anything may be raised.
+        raise InvalidError(
+            f"The configuration file {path} has a mistake: {type(error).__name__}: {error}."
+        ) from error
+    return read
+
+
+def _set(config: Config, text: str) -> None:
+    """``project=…``, or ``targets.sagemaker.region=…`` for an entry of a dictionary."""
+    key, equals, value = text.partition("=")
+    name, *inner = key.strip().split(".")
+    known = sorted(Mlops.class_trait_names(config=True))
+    if not equals or name not in known:
+        close = difflib.get_close_matches(name, known, 1)
+        raise UsageError(
+            f"-c {text}: {'there is no setting ' + repr(name) if equals else 'a = is missing'}.",
+            f"Did you mean {close[0]}?" if close else f"Settings: {', '.join(known)}.",
+        )
+    if not inner:
+        config.Mlops[name] = DeferredConfigString(value)
+        return
+    whole = _dictionary(config.Mlops.get(name, {}))
+    place = whole
+    for part in inner[:-1]:
+        place = place.setdefault(part, {})
+    place[inner[-1]] = _literal(value)
+    config.Mlops[name] = whole
+
+
+def _dictionary(value: Any) -> dict[str, Any]:
+    """What a file or an earlier ``-c`` said, as a dictionary of our own."""
+    if isinstance(value, str):
+        value = _literal(value)
+    return copy.deepcopy(dict(value)) if isinstance(value, dict) else {}
+
+
+def _literal(value: str) -> Any:
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value

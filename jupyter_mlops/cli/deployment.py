@@ -1,0 +1,138 @@
+"""``jupyter mlops deployment``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .commands import Answer, Noun, add_yes
+
+if TYPE_CHECKING:
+    from .screen import Screen
+    from .session import Session
+
+
+def register(nouns: Any, common: argparse.ArgumentParser) -> None:
+    noun = Noun(nouns, common, "deployment", "model packages that run somewhere")
+    noun.verb("list", "list deployments with their live state", show_all)
+    show = noun.verb("show", "show a deployment and what was made for it", show_one)
+    invoke = noun.verb("invoke", "ask for a prediction", ask)
+    invoke.add_argument(
+        "--body", metavar="FILE", help="the request; - is stdin (default: the recorded sample)"
+    )
+    invoke.add_argument("--content-type", default="", help="of the request, such as text/csv")
+    invoke.add_argument("--accept", default="", help="the wanted type of the answer")
+    logs = noun.verb("logs", "print the last lines its container wrote", print_logs)
+    delete = noun.verb("delete", "stop it, and remove what was made for it", remove)
+    for parser in (show, invoke, logs, delete):
+        parser.add_argument("deployment", metavar="DEPLOYMENT", help="id or name")
+    add_yes(delete)
+
+
+async def show_all(session: Session, args: argparse.Namespace) -> Answer:
+    from .words import moment
+
+    deployments = await session.services.deploying.list()
+    rows = [
+        (d.name, d.id, d.target, d.state.value, d.endpoint, moment(d.created)) for d in deployments
+    ]
+    columns = ("name", "id", "target", "state", "endpoint", "created")
+    empty = "Nothing is deployed. Deploy: jupyter mlops deploy PACKAGE --target local"
+    return Answer(deployments, lambda screen: screen.table(columns, rows, empty))
+
+
+async def show_one(session: Session, args: argparse.Namespace) -> Answer:
+    from .words import moment
+
+    found = await session.services.deploying.get(args.deployment)
+
+    def show(screen: Screen) -> None:
+        screen.facts(
+            {
+                "name": found.name,
+                "id": found.id,
+                "target": found.target,
+                "package": found.package,
+                "state": found.state.value,
+                "status": found.status,
+                "message": found.message,
+                "endpoint": found.endpoint,
+                "owner": found.owner,
+                "created": moment(found.created),
+                **{key: value for key, value in found.details.items() if key != "pid"},
+            }
+        )
+        screen.line()
+        rows = [(r.kind, r.name, "stays" if r.kept else "deleted") for r in found.resources]
+        screen.table(("resource", "name", "on delete"), rows, "Nothing was made for it.")
+
+    return Answer(found, show)
+
+
+async def ask(session: Session, args: argparse.Namespace) -> Answer:
+    from .files import content
+
+    body: bytes | None = None
+    kind = args.content_type
+    if args.body == "-":
+        body = sys.stdin.buffer.read()
+    elif args.body:
+        body = content(args.body)
+        kind = kind or _TYPES.get(Path(args.body).suffix, "")
+    if body is not None:
+        kind = kind or "application/json"
+    answer = await session.services.deploying.invoke(args.deployment, body, kind, args.accept)
+    text = answer.body.decode(errors="replace")
+    data = {
+        "status": answer.status,
+        "content_type": answer.content_type,
+        "body": text,
+        "seconds": answer.seconds,
+    }
+
+    def show(screen: Screen) -> None:
+        screen.text(text)
+        screen.note(f"{answer.status}, {answer.content_type}, {answer.seconds * 1000:.0f} ms")
+
+    return Answer(data, show, failed=answer.status >= 400)
+
+
+_TYPES = {
+    ".json": "application/json",
+    ".jsonl": "application/jsonlines",
+    ".csv": "text/csv",
+    ".npy": "application/x-npy",
+    ".npz": "application/x-npz",
+    ".parquet": "application/x-parquet",
+    ".txt": "text/plain",
+}
+
+
+async def print_logs(session: Session, args: argparse.Namespace) -> Answer:
+    found = await session.services.deploying.logs(args.deployment)
+
+    def show(screen: Screen) -> None:
+        if found:
+            screen.text(found)
+        else:
+            screen.note("It has written nothing yet.")
+
+    return Answer({"text": found}, show)
+
+
+async def remove(session: Session, args: argparse.Namespace) -> Answer:
+    deploying = session.services.deploying
+    found = await deploying.get(args.deployment)
+    session.confirm(f"Delete the deployment {found.name} on {found.target}?")
+    await session.work(
+        "delete",
+        found.name,
+        lambda progress: deploying.delete(found.id, progress),
+        lambda _: {"deployment": found.id},
+    )
+    return Answer(
+        session.record({"deleted": found.id}),
+        lambda screen: screen.line(f"Deleted the deployment {found.name}."),
+    )

@@ -1,0 +1,188 @@
+"""``jupyter mlops env``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from .commands import Answer, Noun, add_yes
+
+if TYPE_CHECKING:
+    from ..core.environment import EnvironmentSpec
+    from ..core.revision import Revision
+    from .screen import Screen
+    from .session import Session
+
+WHICH = "NAME, NAME@REVISION or NAME@active"
+
+
+def register(nouns: Any, common: argparse.ArgumentParser) -> None:
+    noun = Noun(nouns, common, "env", "environments and their revisions")
+    create = noun.verb("create", "create an environment from a specification file", make)
+    create.add_argument("--from", dest="file", metavar="FILE", required=True, help="a YAML file")
+    build = noun.verb("build", "build a new revision, and make it the active one", rebuild)
+    build.add_argument("name")
+    build.add_argument(
+        "--from", dest="file", metavar="FILE", help="a YAML file (default: as it was)"
+    )
+    build.add_argument("--upgrade", action="store_true", help="look for newer versions of packages")
+    noun.verb("list", "list environments", show_all)
+    show = noun.verb("show", "show an environment and its revisions", show_one)
+    show.add_argument("name")
+    diff = noun.verb("diff", "compare what is installed on two sides", compare)
+    for side, help in (("a", "before"), ("b", "after")):
+        diff.add_argument(side, help=f"{help}: {WHICH}, a snapshot, or kernel:ID")
+    lock = noun.verb("lock", "print the lock of a revision (pylock.toml)", print_lock)
+    lock.add_argument("name", help=WHICH)
+    activate = noun.verb("activate", "make a revision the one that new kernels use", switch)
+    activate.add_argument("name")
+    activate.add_argument("revision", type=int)
+    delete = noun.verb("delete", "delete an environment with its revisions", remove)
+    delete.add_argument("name")
+    add_yes(delete)
+
+
+def _read(session: Session, file: str) -> EnvironmentSpec:
+    from ..core.errors import InvalidError
+    from .files import absolute, content
+
+    try:
+        text = content(file).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidError(f"The file {file} is not text.") from error
+    return session.services.environments.parse_spec(text, absolute(file).parent)
+
+
+async def make(session: Session, args: argparse.Namespace) -> Answer:
+    return await _build(session, _read(session, args.file), replace=False)
+
+
+async def rebuild(session: Session, args: argparse.Namespace) -> Answer:
+    from ..core.errors import InvalidError
+
+    spec = (await session.services.environments.get(args.name)).spec
+    if args.file:
+        spec = _read(session, args.file)
+        if spec.name != args.name:
+            raise InvalidError(
+                f"{args.file} describes the environment {spec.name!r}, not {args.name!r}.",
+                f"Run `jupyter mlops env build {spec.name} --from {args.file}`.",
+            )
+    return await _build(session, spec, replace=True, upgrade=args.upgrade)
+
+
+async def _build(
+    session: Session, spec: EnvironmentSpec, replace: bool, upgrade: bool = False
+) -> Answer:
+    from .words import plural, size
+
+    environments = session.services.environments
+    revision: Revision = await session.work(
+        "build",
+        spec.name,
+        lambda progress: environments.build(spec, progress, replace=replace, upgrade=upgrade),
+        lambda built: {"environment": built.environment, "revision": built.number},
+    )
+    return Answer(
+        session.record(revision),
+        lambda screen: screen.line(
+            f"Environment {revision.environment}, revision {revision.number} is active: "
+            f"Python {revision.python}, {plural(revision.packages, 'package')}, "
+            f"{size(revision.size)}."
+        ),
+    )
+
+
+async def show_all(session: Session, args: argparse.Namespace) -> Answer:
+    from .words import moment
+
+    environments = await session.services.environments.list()
+    rows = [
+        (e.name, e.active or "none yet", e.latest, e.spec.description, moment(e.created))
+        for e in environments
+    ]
+    columns = ("name", "active", "latest", "description", "created")
+    empty = "There is no environment yet. Make one: jupyter mlops env create --from FILE"
+    return Answer(environments, lambda screen: screen.table(columns, rows, empty))
+
+
+async def show_one(session: Session, args: argparse.Namespace) -> Answer:
+    from .words import digest, moment, size
+
+    name = args.name.partition("@")[0]
+    environment = await session.services.environments.get(name)
+    revisions = await session.services.environments.revisions(name)
+    spec = environment.spec
+
+    def show(screen: Screen) -> None:
+        screen.facts(
+            {
+                "name": environment.name,
+                "description": spec.description,
+                "owner": environment.owner,
+                "base": spec.base,
+                "python": spec.python,
+                "apt": spec.apt,
+                "variables": [f"{key}={value}" for key, value in spec.variables.items()],
+                "setup": f"{len(spec.setup.splitlines())} lines" if spec.setup else "",
+                "network": spec.network,
+                "created": moment(environment.created),
+            }
+        )
+        screen.line()
+        screen.table(
+            ("revision", "python", "packages", "size", "image", "created"),
+            [
+                (
+                    f"{r.number} (active)" if r.number == environment.active else r.number,
+                    r.python,
+                    r.packages,
+                    size(r.size),
+                    digest(r.image),
+                    moment(r.created),
+                )
+                for r in revisions
+            ],
+            "It has no revision yet.",
+        )
+
+    return Answer({"environment": environment, "revisions": revisions}, show)
+
+
+async def compare(session: Session, args: argparse.Namespace) -> Answer:
+    from .words import show_diff
+
+    found = await session.services.snapshots.diff(args.a, args.b)
+    return Answer(found, lambda screen: show_diff(screen, found))
+
+
+async def print_lock(session: Session, args: argparse.Namespace) -> Answer:
+    environments = session.services.environments
+    _, revision = await environments.resolve(args.name)
+    lock = await environments.lock(revision)
+    data = {"environment": revision.environment, "revision": revision.number, "lock": lock}
+    return Answer(data, lambda screen: screen.text(lock))
+
+
+async def switch(session: Session, args: argparse.Namespace) -> Answer:
+    changed = await session.services.environments.activate(args.name, args.revision)
+    return Answer(
+        changed,
+        lambda screen: screen.line(
+            f"Revision {changed.active} of {changed.name} is active; new kernels use it."
+        ),
+    )
+
+
+async def remove(session: Session, args: argparse.Namespace) -> Answer:
+    from .words import plural, size
+
+    environments = session.services.environments
+    await environments.get(args.name)
+    count = len(await environments.revisions(args.name))
+    session.confirm(f"Delete the environment {args.name} and its {plural(count, 'revision')}?")
+    freed = await environments.delete(args.name)
+    return Answer(
+        {"deleted": args.name, "freed": freed},
+        lambda screen: screen.line(f"Deleted {args.name}; {size(freed)} are free again."),
+    )

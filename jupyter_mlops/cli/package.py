@@ -1,0 +1,164 @@
+"""``jupyter mlops package``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from .commands import Answer, Noun, add_yes
+
+if TYPE_CHECKING:
+    from ..core.model_package import ContractReport
+    from .screen import Screen
+    from .session import Session
+
+
+def register(nouns: Any, common: argparse.ArgumentParser) -> None:
+    noun = Noun(nouns, common, "package", "model packages: a snapshot that answers requests")
+    create = noun.verb("create", "make one from a snapshot's files", make)
+    create.add_argument("snapshot", metavar="SNAPSHOT", help="id or name")
+    create.add_argument("--name", required=True)
+    create.add_argument(
+        "--model",
+        metavar="PATH",
+        action="append",
+        required=True,
+        help="a model file or folder of the snapshot; may be repeated",
+    )
+    create.add_argument(
+        "--handler",
+        metavar="FILE",
+        required=True,
+        help="a Python file of the snapshot with model_fn, predict_fn, … or, with --function, "
+        "any function",
+    )
+    create.add_argument("--function", default="", help="the function of FILE that answers requests")
+    create.add_argument(
+        "--sample", metavar="PATH", required=True, help="a file of the snapshot: one request"
+    )
+    create.add_argument(
+        "--expected", metavar="PATH", default="", help="a file of the snapshot: its answer"
+    )
+    create.add_argument(
+        "--content-type", default="", help="of the sample (default: by the file's name)"
+    )
+    check = noun.verb("check", "run it here as SageMaker would, and check every rule", examine)
+    check.add_argument("package", metavar="PACKAGE", help="id or name")
+    noun.verb("list", "list model packages", show_all)
+    show = noun.verb("show", "show a model package and its last check", show_one)
+    show.add_argument("package", metavar="PACKAGE", help="id or name")
+    delete = noun.verb("delete", "delete a model package", remove)
+    delete.add_argument("package", metavar="PACKAGE", help="id or name")
+    add_yes(delete)
+
+
+async def make(session: Session, args: argparse.Namespace) -> Answer:
+    from ..core.model_package import Handler
+    from .words import size
+
+    handler = Handler("function" if args.function else "inference", args.handler, args.function)
+    packaging = session.services.packaging
+    made = await session.work(
+        "package",
+        args.name,
+        lambda progress: packaging.create(
+            args.snapshot,
+            args.name,
+            args.model,
+            handler,
+            args.sample,
+            progress,
+            expected=args.expected,
+            content_type=args.content_type,
+        ),
+        lambda package: {"package": package.id},
+    )
+    return Answer(
+        session.record(made),
+        lambda screen: screen.line(
+            f"Model package {made.name} ({made.id}): model of {size(made.model_size)}, serving "
+            f"layer of {size(made.layer_size)}. Check it: jupyter mlops package check {made.name}"
+        ),
+    )
+
+
+async def examine(session: Session, args: argparse.Namespace) -> Answer:
+    packaging = session.services.packaging
+    package = await packaging.get(args.package)
+    report = await session.work(
+        "check",
+        package.name,
+        lambda progress: packaging.check(package.id, progress),
+        lambda made: {"package": package.id, "passed": made.passed},
+    )
+    data = {"package": package.id, **session.record(report), "passed": report.passed}
+    return Answer(data, lambda screen: _show_report(screen, report), failed=not report.passed)
+
+
+def _show_report(screen: Screen, report: ContractReport) -> None:
+    for check in report.checks:
+        mark, style = ("✓", "green") if check.passed else ("✗", "red")
+        detail = f": {check.detail}" if check.detail else ""
+        screen.line(f"{mark} {check.title}{detail}", style)
+        if not check.passed and check.hint:
+            screen.line(f"  {check.hint}")
+    passed = sum(check.passed for check in report.checks)
+    screen.line(f"{passed} of {len(report.checks)} checks passed.")
+
+
+async def show_all(session: Session, args: argparse.Namespace) -> Answer:
+    from .words import moment, size
+
+    packages = await session.services.packaging.list()
+    rows = [
+        (p.name, p.id, p.snapshot, size(p.model_size), _checked(p.report), moment(p.created))
+        for p in packages
+    ]
+    columns = ("name", "id", "snapshot", "model", "check", "created")
+    empty = "There is no model package yet. Make one: jupyter mlops package create SNAPSHOT …"
+    return Answer(packages, lambda screen: screen.table(columns, rows, empty))
+
+
+def _checked(report: ContractReport | None) -> str:
+    if report is None:
+        return "not checked"
+    return "passed" if report.passed else "failed"
+
+
+async def show_one(session: Session, args: argparse.Namespace) -> Answer:
+    from .words import digest, moment, size
+
+    package = await session.services.packaging.get(args.package)
+
+    def show(screen: Screen) -> None:
+        handler = package.handler
+        screen.facts(
+            {
+                "name": package.name,
+                "id": package.id,
+                "owner": package.owner,
+                "created": moment(package.created),
+                "snapshot": package.snapshot,
+                "image": digest(package.image),
+                "model": f"{', '.join(package.model_files)} ({size(package.model_size)})",
+                "handler": f"{handler.path} {handler.function}".strip(),
+                "sample": package.sample.content_type,
+                "serving layer": size(package.layer_size),
+                "check": _checked(package.report),
+            }
+        )
+        if package.report:
+            screen.line()
+            _show_report(screen, package.report)
+
+    return Answer(package, show)
+
+
+async def remove(session: Session, args: argparse.Namespace) -> Answer:
+    package = await session.services.packaging.get(args.package)
+    session.confirm(f"Delete the model package {package.name} ({package.id})?")
+    await session.services.packaging.delete(package.id)
+    return Answer(
+        {"deleted": package.id},
+        lambda screen: screen.line(f"Deleted the model package {package.name}."),
+    )

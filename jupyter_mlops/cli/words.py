@@ -1,0 +1,55 @@
+"""Sizes, times and lists as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ..core.inventory import InventoryDiff
+from .screen import Screen
+
+
+def size(count: float) -> str:
+    """``1.2 GB``, in powers of 1000 as disks and downloads are sold."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def moment(text: str) -> str:
+    """A stored time on this machine's clock."""
+    try:
+        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return text
+
+
+def digest(text: str) -> str:
+    """Short enough to read, long enough to compare."""
+    return text.removeprefix("sha256:")[:12]
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(words: Sequence[str], most: int = 5) -> str:
+    shown = ", ".join(words[:most])
+    return f"{shown} and {len(words) - most} more" if len(words) > most else shown
+
+
+def show_diff(screen: Screen, diff: InventoryDiff, empty: str = "No change.") -> None:
+    """One line per package: ``+`` added, ``-`` removed, ``~`` changed, ``!`` edited."""
+    for mark, style, changes in (
+        ("+", "green", diff.added),
+        ("-", "red", diff.removed),
+        ("~", "yellow", diff.changed),
+        ("!", "yellow", diff.patched),
+    ):
+        for change in changes:
+            kind = "" if change.ecosystem == "pypi" else f" ({change.ecosystem})"
+            versions = " → ".join(filter(None, (change.before, change.after)))
+            screen.line(f"{mark} {change.name} {versions}{kind}", style)
+    screen.line(empty if diff.empty else f"{diff.summary()}.")
