@@ -96,7 +96,9 @@ class Operations:
         """Newest first."""
         where = {name: value for name, value in (("state", state), ("kind", kind)) if value}
         found = await self._store.operations.list(limit=limit, after=after, **where)
-        return [self._running[o.id].operation if o.id in self._running else o for o in found]
+        newest = [self._running[o.id].operation if o.id in self._running else o for o in found]
+        # One that just ended may not be saved yet.
+        return [o for o in newest if not state or o.state.value == state]
 
     async def log(self, id: str, offset: int = 0) -> tuple[str, int]:
         """Text from a byte offset on, and the offset to go on from. Empty text: no more yet."""
@@ -151,8 +153,9 @@ class Operations:
             id=f"o-{uuid.uuid4().hex[:16]}",
             kind=kind,
             subject=subject,
-            state=OperationState.QUEUED,
+            state=OperationState.RUNNING,
             created=now(),
+            started=now(),
             owner=self._settings.owner,
             pid=os.getpid(),
         )
@@ -171,7 +174,6 @@ class Operations:
         """Do the work and record how it ended; returns the error that it ended with."""
         running.task = asyncio.create_task(_result(work, running))
         watch = asyncio.create_task(self._watch(running))
-        running.set(state=OperationState.RUNNING, started=now())
         error: MlopsError | None = None
         asked_to_stop = False
         try:

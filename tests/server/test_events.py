@@ -45,9 +45,8 @@ async def test_an_operation_is_told_a_few_times_a_second(running, heard):
     await settled(services)
     operations = [data for schema, data in heard if schema == OPERATION]
     states = [data["state"] for data in operations]
-    assert states[0] == "queued" and states[-1] == "succeeded"
-    assert {"queued", "running", "succeeded"} == set(states)
-    # One second of work: queued, running, the phase, four or five of progress, the end.
+    assert states == ["running"] * (len(states) - 1) + ["succeeded"]
+    # One second of work: the start, the phase, four or five of progress, the end.
     assert 5 <= len(operations) <= 12
     assert any(data["progress"] for data in operations)
     assert operations[-1]["kind"] == "publish" and operations[-1]["subject"] == "churn"
