@@ -6,6 +6,7 @@ import getpass
 import io
 import os
 import re
+import secrets
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -108,7 +109,7 @@ async def passwd(engine: Engine, settings: Settings, image: str, rootless: bool)
     if not cache.exists():
         text = await _read_passwd(engine, settings, image)
         cache.parent.mkdir(parents=True, exist_ok=True)
-        partial = cache.with_name(f"{cache.name}.{os.getpid()}")
+        partial = cache.with_name(f"{cache.name}.{secrets.token_hex(6)}")
         partial.write_text(text)
         partial.replace(cache)
     uid, gid = (0, 0) if rootless else (os.getuid(), os.getgid())
@@ -134,7 +135,7 @@ def with_user(text: str, uid: int, gid: int, name: str) -> str:
 async def _read_passwd(engine: Engine, settings: Settings, image: str) -> str:
     """From a container that is never started."""
     labels = {LABEL_KIND: "probe", LABEL_OWNER: settings.owner}
-    name = f"mlops-passwd-{os.getpid()}-{image.rpartition(':')[2][:12]}"
+    name = f"mlops-passwd-{secrets.token_hex(6)}"
     container = await engine.create(ContainerSpec(image, name, labels, command=("true",)))
     try:
         archive = await engine.get_archive(container, "/etc/passwd")

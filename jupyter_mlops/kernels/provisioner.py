@@ -145,7 +145,7 @@ class ContainerProvisioner(KernelProvisionerBase):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Raises domain errors, whose text Jupyter shows; nothing is left behind then."""
-        again = self._run > 0
+        again = self.record is not None
         self._loop = asyncio.get_running_loop()
         self._run += 1
         self._expected = False
@@ -208,6 +208,7 @@ class ContainerProvisioner(KernelProvisionerBase):
         users = await passwd(engine, settings, self.image, capabilities.rootless)
         self.endpoint.passwd.write_text(users)
         name = container_name(self.endpoint)
+        again = self.record is not None
         # Before the container: a crash between the two must leave a trace, not an orphan.
         self.record = KernelRecord(
             id=str(self.kernel_id),
@@ -225,7 +226,7 @@ class ContainerProvisioner(KernelProvisionerBase):
             pid=os.getpid(),
         )
         await store.kernels.save(self.record)
-        if self._run > 1:
+        if again:
             await engine.remove(name)
         spec = container_spec(
             settings=settings,
