@@ -201,6 +201,8 @@ def _config(settings: Settings, source: Source) -> ImageConfig:
     return ImageConfig(
         labels={name: value for name, value in labels.items() if value},
         environment={**source.variables, "PATH": PATH, "VIRTUAL_ENV": ENV_PREFIX},
+        # As the revision below. Left empty, Docker keeps the uid of whoever ran the kernel.
+        user="0:0",
     )
 
 
