@@ -1,0 +1,335 @@
+"""Making packages of snapshots: what is looked at before, what is in them, what stays behind."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from jupyter_mlops.core.deployment import Deployment, DeploymentState
+from jupyter_mlops.core.errors import ConflictError, InvalidError, NotFoundError
+from jupyter_mlops.core.layout import LABEL_KIND, LABEL_OWNER, SERVE_DIR, SERVE_SPEC
+from jupyter_mlops.core.model_package import Handler
+from jupyter_mlops.core.ports import ContainerSpec
+from jupyter_mlops.services.assembling import ENTRYPOINT, archive, serving_layer
+from jupyter_mlops.services.packaging import Packaging
+
+from ..parts.projects import freeze, package, project
+from ..parts.services import Recorder, Tiny
+
+pytestmark = pytest.mark.docker
+
+
+async def _ours(services: Any) -> tuple[set[str], set[str], set[Path]]:
+    """Images, containers and blobs of this test run."""
+    engine = await services.engines.engine()
+    owner = {LABEL_OWNER: services.settings.owner}
+    images = {image.id for image in await engine.images(owner)}
+    containers = {container.id for container in await engine.list(owner)}
+    blobs = {file for file in (services.settings.data / "blobs").rglob("*") if file.is_file()}
+    return images, containers, blobs
+
+
+async def test_candidates(services: Any, tiny_environment: Tiny, tmp_path: Path) -> None:
+    folder = project(
+        tmp_path / "p",
+        old___backup__joblib=b"x",
+        clean__py="def load(): pass\nasync def later(): pass\ndef _own(): pass\nclass A: pass\n",
+        broken__py="def (:\n",
+        rows__csv="1,2\n",
+        notes__md="# notes",
+    )
+    snapshot = await freeze(services, tiny_environment, folder)
+    found = await services.packaging.candidates(snapshot.id)
+    assert found.models == ("model.pkl", "old/backup.joblib")
+    assert found.handlers == ("inference.py",)
+    assert found.samples[0] == "sample.json" and found.samples[-1] == "prediction.json"
+    assert "rows.csv" in found.samples and "notes.md" not in found.samples
+    assert found.functions["clean.py"] == ("load", "later")
+    assert found.functions["broken.py"] == ()
+    assert found.functions["inference.py"] == ("input_fn", "predict_fn")
+
+
+async def test_a_package_is_the_snapshot_and_one_thin_layer(
+    services: Any, tiny_environment: Tiny, tmp_path: Path
+) -> None:
+    recorder = Recorder()
+    folder = project(tmp_path / "p", pkg___tools__py="x = 1", pkg___sub___more__py="y = 2")
+    snapshot = await freeze(services, tiny_environment, folder)
+    made = await services.packaging.create(
+        snapshot.id, "rates", ["model.pkl"], Handler("inference", "inference.py"), "sample.json",
+        recorder, "prediction.json",
+    )  # fmt: skip
+    assert recorder.phases == ["files", "handler", "model", "image"]
+    assert made.id.startswith("p-") and len(made.id) == 18
+    assert made.model_files == ("model.pkl",)
+    assert 0 < made.layer_size < 1024 * 1024
+
+    engine = await services.engines.engine()
+    image = await engine.image(made.ref)
+    base = await engine.image(snapshot.image)
+    assert image is not None and base is not None
+    assert image.id == made.image
+    assert image.layers[:-1] == base.layers, "the snapshot as it is, and one layer"
+    assert image.entrypoint == ENTRYPOINT and image.command == ("serve",)
+    assert image.user == ""
+    assert image.labels[LABEL_KIND] == "package"
+    port = "com.amazonaws.sagemaker.capabilities.accept-bind-to-port"
+    assert image.labels[port] == "true"
+    assert image.environment == base.environment
+
+    with tarfile.open(services.blobs.path(made.model)) as tar:
+        names = tar.getnames()
+        assert {member.mtime for member in tar} == {0}
+    assert names == ["code", "code/inference.py", "code/rates.py", "model.pkl"]
+    assert await services.packaging.sample_body(made) == (folder / "sample.json").read_bytes()
+    expected = await services.packaging.expected_body(made)
+    assert expected == (folder / "prediction.json").read_bytes()
+    assert await services.packaging.get(made.id) == made
+    assert await services.packaging.get("rates") == made
+    assert made in await services.packaging.list()
+
+    # The same parts are the same package.
+    again = await services.packaging.create(
+        snapshot.id, "rates", ["model.pkl"], Handler("inference", "inference.py"), "sample.json",
+        Recorder(), "prediction.json",
+    )  # fmt: skip
+    assert again == made
+    await services.packaging.delete(made.id)
+    assert await engine.image(made.ref) is None
+    assert not services.blobs.path(made.model).exists()
+    with pytest.raises(NotFoundError):
+        await services.packaging.get("rates")
+
+
+async def test_what_the_layer_holds(services: Any, tiny_environment: Tiny, tmp_path: Path) -> None:
+    made = await package(services, tiny_environment, tmp_path / "p")
+    engine = await services.engines.engine()
+    spec = ContainerSpec(
+        image=made.image,
+        name=f"tests-layer-{os.getpid()}",
+        labels={LABEL_KIND: "check", LABEL_OWNER: services.settings.owner},
+    )
+    container = await engine.create(spec)
+    try:
+        with tarfile.open(
+            fileobj=io.BytesIO(await engine.get_archive(container, "/opt/mlops"))
+        ) as t:
+            members = {member.name: member for member in t}
+    finally:
+        await engine.remove(container)
+    assert f"mlops/{Path(SERVE_SPEC).name}" in members
+    assert f"mlops/{Path(SERVE_DIR).name}/start.py" in members
+    assert {(m.uid, m.gid, m.mtime) for m in members.values()} == {(0, 0, 0)}
+    assert not any("__pycache__" in name for name in members)
+    await services.packaging.delete(made.id)
+
+
+def test_equal_layers_have_equal_bytes() -> None:
+    layer = serving_layer(b"{}")
+    assert archive(layer) == archive(dict(reversed(layer.items())))
+    assert len(archive(layer)) < 1024 * 1024
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "missing model": ({"model": ("other.pkl",)}, "no other.pkl"),
+    "no model": ({"model": ()}, "has no model"),
+    "outside": ({"model": ("../../etc/passwd",)}, "not a path in the project"),
+    "absolute": ({"sample": "/etc/passwd"}, "not a path in the project"),
+    "missing handler": ({"handler": Handler("inference", "other.py")}, "no other.py"),
+    "handler that is no code": (
+        {"handler": Handler("inference", "sample.json")},
+        "no Python file",
+    ),
+    "missing sample": ({"sample": "other.json"}, "no other.json"),
+    "missing answer": ({"expected": "other.json"}, "no other.json"),
+    "broken sample": ({"sample__json": "{"}, "sample.json is not JSON"),
+    "empty sample": ({"sample__json": ""}, "is empty"),
+    "broken line": (
+        {"sample": "rows.jsonl", "rows__jsonl": "1\n{\n"},
+        "line 2 of rows.jsonl is not JSON",
+    ),
+    "ragged CSV": ({"sample": "rows.csv", "rows__csv": "1,2\n3\n"}, "Line 2 of the sample"),
+    "no array": ({"sample": "rows.npy", "rows__npy": b"1,2"}, "no .npy file"),
+    "broken handler": ({"inference__py": "def predict_fn(:\n"}, "inference.py, line 1"),
+    "handler without functions": ({"inference__py": "x = 1\n"}, "defines none of model_fn"),
+    "both ways": (
+        {"inference__py": "def transform_fn(*a): pass\ndef input_fn(*a): pass\n"},
+        "transform_fn and also",
+    ),
+    "missing package": (
+        {"inference__py": "def predict_fn(d, m):\n    import numpy.linalg\n"},
+        "inference.py, line 2, imports numpy",
+    ),
+    "missing in a neighbour": (
+        {"rates__py": "import json\nimport surely_not_there\n"},
+        "rates.py, line 2, imports surely_not_there",
+    ),
+    "no function": (
+        {"handler": Handler("function", "rates.py", "other"), "sample__json": '{"data": {}}'},
+        "defines no other",
+    ),
+    "sample of no function": (
+        {"handler": Handler("function", "rates.py", "apply")},
+        'is not {"data"',
+    ),
+    "which model": (
+        {"model": ("model.pkl", "b.pkl"), "b__pkl": b"x"},
+        "defines no model_fn",
+    ),
+    "same name twice": (
+        {"model": ("model.pkl", "a/model.pkl"), "a___model__pkl": b"x"},
+        "is taken already",
+    ),
+    "bad name": ({"name": "Not A Name"}, "cannot be the name of a model package"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_what_cannot_work_is_said_before_anything_is_built(
+    case: str, services: Any, tiny_environment: Tiny, tmp_path: Path
+) -> None:
+    changes, message = REFUSED[case]
+    engine = await services.engines.engine()
+    owner = {LABEL_OWNER: services.settings.owner}
+    before = {image.id for image in await engine.images(owner)}
+    with pytest.raises(InvalidError) as raised:
+        await package(services, tiny_environment, tmp_path / "p", **changes)
+    assert message in raised.value.message
+    assert {image.id for image in await engine.images(owner)} == before
+    assert not await engine.list(owner)
+    assert not list((services.settings.data / "blobs" / "scratch").iterdir())
+
+
+async def test_expected_failures_of_imports_are_no_problem(
+    services: Any, tiny_environment: Tiny, tmp_path: Path
+) -> None:
+    made = await package(
+        services,
+        tiny_environment,
+        tmp_path / "p",
+        inference__py="""
+            from __future__ import annotations
+            from typing import TYPE_CHECKING
+            import sys, os.path
+            from tools.deep import answer
+            try:
+                import orjson
+            except ImportError:
+                orjson = None
+            if TYPE_CHECKING:
+                import numpy
+            def predict_fn(data, model): return answer
+        """,
+        tools_____init__="",
+        tools___deep__py="from . import other\nanswer = other.x\n",
+        tools___other__py="x = 1\n",
+        unused___more__py="import surely_not_there\n",
+    )
+    with tarfile.open(services.blobs.path(made.model)) as tar:
+        names = set(tar.getnames())
+    assert {"code/tools/deep.py", "code/tools/other.py"} <= names
+    assert "code/unused/more.py" not in names
+    await services.packaging.delete(made.id)
+
+
+async def test_links_are_refused(services: Any, tiny_environment: Tiny, tmp_path: Path) -> None:
+    folder = project(tmp_path / "p")
+    (folder / "link.pkl").symlink_to("model.pkl")
+    snapshot = await freeze(services, tiny_environment, folder)
+    with pytest.raises(InvalidError, match=r"link\.pkl is a link"):
+        await services.packaging.create(
+            snapshot.id, "links", ["link.pkl"], Handler("inference", "inference.py"),
+            "sample.json", Recorder(),
+        )  # fmt: skip
+
+
+async def test_a_folder_is_a_model(services: Any, tiny_environment: Tiny, tmp_path: Path) -> None:
+    made = await package(
+        services,
+        tiny_environment,
+        tmp_path / "p",
+        model=("weights",),
+        weights___a__bin=b"a",
+        weights___deep___b__bin=b"b",
+        inference__py="def model_fn(folder): return 1\n",
+    )
+    assert made.model_files == ("a.bin", "deep/b.bin")
+    await services.packaging.delete(made.id)
+
+
+async def test_nothing_stays_behind(
+    services: Any, tiny_environment: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full when the record is saved; and the user cancels while the image is made."""
+    snapshot = await freeze(services, tiny_environment, project(tmp_path / "p"))
+    before = await _ours(services)
+    arguments: Any = (
+        snapshot.id, "never", ["model.pkl"], Handler("inference", "inference.py"), "sample.json",
+    )  # fmt: skip
+
+    async def full(record: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.store.packages, "save", full)
+        with pytest.raises(OSError, match="No space"):
+            await services.packaging.create(*arguments, Recorder(), "prediction.json")
+    assert await _ours(services) == before
+
+    with anyio.CancelScope() as scope:
+        recorder = Recorder(on_phase=lambda name: scope.cancel() if name == "image" else None)
+        await services.packaging.create(*arguments, recorder, "prediction.json")
+    assert scope.cancelled_caught
+    assert await _ours(services) == before
+
+
+async def test_names_and_deployments(services: Any, tiny_environment: Tiny, tmp_path: Path) -> None:
+    packaging: Packaging = services.packaging
+    first = await package(services, tiny_environment, tmp_path / "a", name="twice")
+    second = await package(
+        services, tiny_environment, tmp_path / "b", name="twice", rates__py="apply = max\n"
+    )
+    assert first.id != second.id
+    with pytest.raises(ConflictError, match="2 model packages are named") as raised:
+        await packaging.get("twice")
+    assert first.id in raised.value.hint and second.id in raised.value.hint
+    deployment = Deployment(
+        id=f"d-{os.getpid():016x}", name="blocker", owner="x", created=first.created,
+        package=first.id, target="local", options={}, state=DeploymentState.RUNNING,
+    )  # fmt: skip
+    await services.store.deployments.save(deployment)
+    with pytest.raises(ConflictError, match="deployed: blocker"):
+        await packaging.delete(first.id)
+    await services.store.deployments.delete(deployment.id)
+    await packaging.delete(first.id)
+    # Sample and answer are the same files in both: they stay for the other.
+    assert await packaging.sample_body(second)
+    await packaging.delete(second.id)
+    assert not services.blobs.path(second.sample.body).exists()
+
+
+async def test_an_image_that_was_removed_is_made_again(
+    services: Any, tiny_environment: Tiny, tmp_path: Path
+) -> None:
+    folder = project(tmp_path / "p")
+    snapshot = await freeze(services, tiny_environment, folder)
+    arguments: Any = (
+        snapshot.id, "again", ["model.pkl"], Handler("inference", "inference.py"), "sample.json",
+    )  # fmt: skip
+    made = await services.packaging.create(*arguments, Recorder())
+    engine = await services.engines.engine()
+    await engine.remove_image(made.ref)
+    with pytest.raises(NotFoundError):
+        await services.packaging.check(made.id, Recorder())
+    second = await services.packaging.create(*arguments, Recorder())
+    assert second.id == made.id
+    assert await engine.image(second.image) is not None
+    assert replace(second, created="", image="") == replace(made, created="", image="")
+    await services.packaging.delete(second.id)
