@@ -94,18 +94,21 @@ def validated(spec: EnvironmentSpec) -> EnvironmentSpec:
 
 def check_requirement(text: str) -> Requirement:
     """Parse one PEP 508 requirement; raises InvalidError that quotes it."""
-    if text.startswith(("-", ".", "/")) or text.endswith((".whl", ".tar.gz")):
+    # What is quoted in messages is logged and stored.
+    shown = re.sub(r"//[^/@\s]*@", "//****@", text)
+    is_file = text.endswith((".whl", ".tar.gz", ".zip")) and "://" not in text
+    if is_file or text.startswith(("-", ".", "/")):
         raise InvalidError(
-            f"{text!r} in python: is an option or a path, not a package.",
+            f"{shown!r} in python: is an option or a path, not a package.",
             "Write packages as `pandas>=2` or `name @ https://…`. Files of your own are best "
             "imported from the notebook's folder, which every kernel sees.",
         )
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        reason = str(error).splitlines()[0].replace(text, shown).rstrip(".")
         raise InvalidError(
-            f"{text!r} in python: is not a package requirement: {reason}.",
+            f"{shown!r} in python: is not a package requirement: {reason}.",
             "Write it as `pandas`, `pandas>=2` or `scikit-learn==1.7.*`.",
         ) from None
     if requirement.url and "@" in urlsplit(requirement.url).netloc.rpartition("git@")[2]:

@@ -111,7 +111,7 @@ async def test_folders_let_another_user_install(tiny_environment: Tiny):
     assert not run(image, "find", "/opt/env", "-type", "d", "!", "-perm", "-g=w").strip()
     assert not run(image, "find", "/opt/env", "!", "-group", "root").strip()
     said = run(
-        image, "sh", "-c", "HOME=/tmp pip uninstall -y humanize && touch /opt/env/bin/x", user="1234:1234"
+        image, "sh", "-c", "HOME=/tmp pip uninstall -y humanize", user="1234:1234"
     )  # fmt: skip
     assert "Successfully uninstalled humanize" in said
 
@@ -308,7 +308,7 @@ async def test_python_package_that_cannot_be_compiled(
 ):
     # An old sdist of psutil without wheels for this Python needs a compiler, and says so.
     spec = tiny_spec(services, name="compiles", python=("psutil==5.4.8", "ipykernel<7"))
-    with pytest.raises(BuildFailedError, match="psutil.*compiled") as caught:
+    with pytest.raises(BuildFailedError, match=r"psutil.*compiled") as caught:
         await services.environments.build(spec, Recorder())
     assert "build-essential" in caught.value.hint
     await nothing_is_left(services, "compiles")

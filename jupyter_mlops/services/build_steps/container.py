@@ -80,10 +80,18 @@ class BuildContainer:
             output.close()
         if code == 0:
             return stdout
-        state = await self.engine.inspect(self.id)
-        if state is None or state.phase not in ("running", "paused"):
+        if await self._is_gone(code):
             raise _ended(step)
         raise failed(code, output) if failed else step_failed(step, code, output)
+
+    async def _is_gone(self, code: int) -> bool:
+        """Whether a step failed since its container ended; the step's end is seen first."""
+        for _ in range(20 if code in (137, 143) else 1):
+            state = await self.engine.inspect(self.id)
+            if state is None or state.phase not in ("running", "paused"):
+                return True
+            await asyncio.sleep(0.1)
+        return False
 
     async def ask(
         self, script: str, *arguments: str, stdin: bytes | None = None
