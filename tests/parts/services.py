@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from traitlets.config import Config
 
-from jupyter_mlops.core.environment import Environment, EnvironmentSpec
+from jupyter_mlops.core.environment import Base, Environment, EnvironmentSpec
 from jupyter_mlops.core.errors import EngineUnavailableError
 from jupyter_mlops.core.layout import LABEL_OWNER
 from jupyter_mlops.core.revision import Revision
+
+from .engines import BASE_REF, OWNER, run_apart
 
 if TYPE_CHECKING:
     from jupyter_mlops.wiring import Services
@@ -65,12 +64,6 @@ class Tiny:
     """Of its build."""
 
 
-def run_apart(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run to the end in a loop of its own, for fixtures that live longer than a test's loop."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
 def make_config(data: Path, runtime: Path, engine: str, **more: Any) -> Config:
     """``more`` are traits of ``Mlops``. The owner is this test run's, so that what it makes can
     be told from everybody else's."""
@@ -80,7 +73,7 @@ def make_config(data: Path, runtime: Path, engine: str, **more: Any) -> Config:
                 "data_dir": str(data),
                 "runtime_dir": str(runtime),
                 "engine": engine,
-                "owner": f"tests-{os.getpid()}",
+                "owner": OWNER,
                 **more,
             }
         }
@@ -130,21 +123,24 @@ def short_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def services_config(
-    tmp_path_factory: pytest.TempPathFactory, short_folder: Path
+    tmp_path_factory: pytest.TempPathFactory, short_folder: Path, debian_base: str
 ) -> Iterator[Config]:
     """Configuration of the session's services, on Docker, with the base image ``debian``."""
     config = make_config(tmp_path_factory.mktemp("mlops"), short_folder / "run", "docker")
-
-    async def create_base() -> None:
-        services = open_services(config)
-        try:
-            await services.environments.create_base("debian", progress=Recorder())
-        finally:
-            await services.close()
-
-    run_apart(create_base())
+    run_apart(with_base(config, debian_base))
     yield config
     run_apart(swept(config))
+
+
+async def with_base(config: Config, image: str) -> None:
+    """Make an image known as the base ``debian``: making one anew takes half a minute, and has a
+    test of its own."""
+    services = open_services(config)
+    try:
+        base = Base("debian", image, BASE_REF, "debian bookworm", "2026-01-01T00:00:00+00:00")
+        await services.store.bases.save(base)
+    finally:
+        await services.close()
 
 
 @pytest.fixture
