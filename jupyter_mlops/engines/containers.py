@@ -17,7 +17,7 @@ from ..core.errors import InvalidError, KernelDeadError, NotFoundError, Unsuppor
 from ..core.ports import Container, ContainerSpec, Engine, ImageConfig, State, Usage
 from .connection import Connection
 from .container_config import Host, container_config, state_of
-from .image_config import changes, image_id, label_filter, matches, split_tag
+from .image_config import image_id, label_filter, matches, split_tag
 from .stream import Stream
 
 
@@ -29,10 +29,16 @@ class ContainerCalls(Engine):
     @abstractmethod
     async def _host(self) -> Host: ...
 
+    @abstractmethod
+    def _changes(self, config: ImageConfig, current: Mapping[str, Any]) -> list[str]: ...
+
     async def create(self, spec: ContainerSpec) -> str:
-        config = container_config(spec, await self._host())
+        host = await self._host()
+        config = container_config(spec, host)
 
         def create(client: APIClient) -> str:
+            if host.capabilities.ipc:  # The engine's files are ours.
+                _check_sources(spec)
             return str(client.create_container_from_config(config, name=spec.name)["Id"])
 
         def undo(client: APIClient, container: str) -> None:
@@ -41,6 +47,8 @@ class ContainerCalls(Engine):
         try:
             return await self.connection.call(create, patient=True, undo=undo)
         except NotFoundError as error:
+            if error.hint:
+                raise
             raise NotFoundError(
                 f"The image {spec.image} is not on this engine.",
                 "Build the environment again, or open the snapshot again to fetch it.",
@@ -151,7 +159,7 @@ class ContainerCalls(Engine):
 
         def commit(client: APIClient) -> str:
             current = client.inspect_container(container)["Config"]
-            lines = changes(config, current)
+            lines = self._changes(config, current)
             answer = client.commit(
                 container, repository=repository, tag=tag, pause=False, changes="\n".join(lines)
             )
@@ -175,9 +183,12 @@ class ContainerCalls(Engine):
             return time.monotonic(), client.stats(container, stream=False, one_shot=True)
 
         def measure(client: APIClient) -> Usage:
-            before, first = sample(client)
-            time.sleep(0.2)
-            after, second = sample(client)
+            try:
+                before, first = sample(client)
+                time.sleep(0.2)
+                after, second = sample(client)
+            except ValueError:
+                second = {}  # Podman answers with nothing at all.
             if not second.get("memory_stats", {}).get("usage"):
                 raise KernelDeadError("The container does not run, so it uses nothing.")
             return _usage(first, second, after - before)
@@ -190,6 +201,16 @@ class ContainerCalls(Engine):
             return data.decode("utf-8", "replace")
 
         return await self.connection.call(logs)
+
+
+def _check_sources(spec: ContainerSpec) -> None:
+    """Podman would make an empty folder of what is missing, and say nothing."""
+    for mount in spec.mounts:
+        if "/" in mount.source and not Path(mount.source).exists():
+            raise NotFoundError(
+                f"{mount.source} does not exist, so a container cannot see it.",
+                "Create the folder, or open the notebook from where it is now.",
+            )
 
 
 def _usage(first: dict[str, Any], second: dict[str, Any], seconds: float) -> Usage:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import platform
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from docker.api.client import APIClient
 
-from ..core.ports import Capabilities
+from ..core.ports import Capabilities, ImageConfig
 from .connection import Connection
 from .container_config import Host
 from .containers import ContainerCalls
 from .events import EventCalls
 from .failures import translated
+from .image_config import changes
 from .image_files import ImageFileCalls
 from .images import ImageCalls
 from .processes import ProcessCalls
@@ -45,6 +47,9 @@ class DockerApiEngine(ContainerCalls, ImageCalls, ImageFileCalls, ProcessCalls, 
         if self._known is None:
             self._known = await self.connection.call(self._ask)
         return self._known
+
+    def _changes(self, config: ImageConfig, current: Mapping[str, Any]) -> list[str]:
+        return changes(config, current)
 
     def _ask(self, client: APIClient) -> Host:
         """Blocking."""

@@ -34,6 +34,7 @@ _NOT_RUNNING = re.compile(
     r"container .* is paused",
     re.I,
 )
+_TAKEN = re.compile(r"already in use|image used by|image is in use", re.I)
 _MISSING = re.compile(
     r"manifest unknown|manifest for .* not found|name unknown|repository does not exist|"
     r"no such image|repository name not known|manifest .*not found|tag does not exist|"
@@ -79,9 +80,11 @@ def from_engine(title: str, error: Exception) -> MlopsError:
     """The domain error for what a call of the engine raised."""
     if isinstance(error, APIError):
         return _from_answer(title, error)
+    if isinstance(error, ValueError):
+        return EngineError(f"{title} gave an answer that cannot be understood.")
     if isinstance(error, GONE) or "Error while fetching server API version" in str(error):
         return unavailable(title, error)
-    return EngineError(f"{title} could not be used: {first_line(str(error))}")
+    return EngineError(f"{title} could not be used: {one_line(str(error))}")
 
 
 def unavailable(title: str, error: BaseException | None = None) -> EngineUnavailableError:
@@ -102,7 +105,7 @@ def permission_denied(error: BaseException | None) -> bool:
 
 
 def _chain(error: BaseException | None) -> str:
-    texts = []
+    texts: list[str] = []
     while error is not None and len(texts) < 8:
         texts.append(str(error))
         error = error.__cause__ or error.__context__
@@ -110,13 +113,12 @@ def _chain(error: BaseException | None) -> str:
 
 
 def explanation(error: APIError) -> str:
-    """The engine's own words, one line."""
-    return first_line(str(error.explanation or error))
+    """The engine's own words, on one line."""
+    return one_line(str(error.explanation or error))
 
 
-def first_line(text: str) -> str:
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return lines[0][:500] if lines else "no reason was given"
+def one_line(text: str) -> str:
+    return " ".join(text.split())[:500] or "no reason was given"
 
 
 def _from_answer(title: str, error: APIError) -> MlopsError:
@@ -129,7 +131,7 @@ def _from_answer(title: str, error: APIError) -> MlopsError:
         return KernelDeadError(
             f"The container does not run any more ({title}: {said}).", "Start the kernel again."
         )
-    if error.status_code == 409:
+    if error.status_code == 409 or _TAKEN.search(said):
         return ConflictError(f"{title}: {said}")
     if error.status_code == 400:
         return InvalidError(f"{title} does not accept this: {said}")
@@ -148,7 +150,7 @@ def disk_full(title: str) -> DiskFullError:
 def from_registry(title: str, ref: str, said: str, *, pushing: bool) -> MlopsError:
     """The domain error for what an engine reports about a push or pull of ``ref``."""
     host = ref.partition("/")[0]
-    said = first_line(said)
+    said = one_line(said)
     if _DISK_FULL.search(said):
         return disk_full(title)
     if _MISSING.search(said) and not pushing:

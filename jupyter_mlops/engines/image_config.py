@@ -32,7 +32,8 @@ def changes(
     lines = [f"LABEL {quoted(key)}={quoted(value)}" for key, value in sorted(labels.items())]
     lines += [f"ENV {key}={quoted(value)}" for key, value in sorted(config.environment.items())]
     if config.user or current.get("User"):
-        lines.append(f"USER {config.user or quoted('')}")
+        # Docker takes an empty one back from the container; 0:0 is what none means.
+        lines.append(f"USER {config.user or '0:0'}")
     if config.workdir or current.get("WorkingDir"):
         # An empty one cannot be written; / is what both engines use for it.
         lines.append(f"WORKDIR {config.workdir or '/'}")

@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ..core.errors import ConflictError, EngineError, NotFoundError, RegistryErr
 from ..core.ports import Credentials, Engine, Image, ImageConfig
 from .connection import Connection
 from .failures import disk_full, explanation, from_registry, unavailable
-from .image_config import changes, image_id, image_of, label_filter, matches, split_tag
+from .image_config import image_id, image_of, label_filter, matches, split_tag
 from .stream import Stream
 
 _DIGEST = re.compile(r"digest:\s*(sha256:[0-9a-f]{64})")
@@ -32,6 +33,9 @@ class ImageCalls(Engine):
     """The port's calls about images."""
 
     connection: Connection
+
+    @abstractmethod
+    def _changes(self, config: ImageConfig, current: Mapping[str, Any]) -> list[str]: ...
 
     async def image(self, ref: str) -> Image | None:
         def inspect(client: APIClient) -> Image | None:
@@ -45,8 +49,10 @@ class ImageCalls(Engine):
     async def images(self, labels: Mapping[str, str]) -> list[Image]:
         def ask(client: APIClient) -> list[Image]:
             found = {}
-            # All: Docker hides an untagged image that another one was made of.
-            for entry in client.images(all=True, filters={"label": label_filter(labels)}):
+            # One label only: Podman 4 finds nothing for two. All: Docker hides an untagged image
+            # that another one was made of.
+            filters = {"label": label_filter(labels)[:1]}
+            for entry in client.images(all=True, filters=filters):
                 if matches(entry.get("Labels"), labels):
                     with contextlib.suppress(NotFound):  # Removed meanwhile.
                         image = image_of(client.inspect_image(entry["Id"]))
@@ -56,8 +62,7 @@ class ImageCalls(Engine):
         return await self.connection.call(ask)
 
     async def import_image(self, archive: Path, ref: str, config: ImageConfig) -> str:
-        repository, tag = split_tag(ref)
-        lines = self._import_changes(config)
+        lines = self._changes(config, {})
 
         def load(client: APIClient) -> str:
             if not archive.is_file():
@@ -65,7 +70,8 @@ class ImageCalls(Engine):
             with archive.open("rb") as file:
                 answer = client.post(
                     f"{client.base_url}/v{client.api_version}/images/create",
-                    params={"fromSrc": "-", "repo": repository, "tag": tag, "changes": lines},
+                    # The tag with the name: Podman does not look at the field of its own.
+                    params={"fromSrc": "-", "repo": ref, "changes": lines},
                     headers={"Content-Type": "application/tar"},
                     data=file,
                     timeout=None,
@@ -83,9 +89,6 @@ class ImageCalls(Engine):
             client.remove_image(ref)
 
         return await self.connection.call(load, patient=True, undo=undo)
-
-    def _import_changes(self, config: ImageConfig) -> list[str]:
-        return changes(config, {})
 
     async def tag(self, image: str, ref: str) -> None:
         repository, tag = split_tag(ref)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,9 @@ class PodmanEngine(DockerApiEngine):
             )
         return replace(host, capabilities=capabilities)
 
-    def _import_changes(self, config: ImageConfig) -> list[str]:
-        # An import takes the quotes off and leaves the rest as it is; a commit parses them.
-        return changes(config, {}, lambda text: f'"{text}"')
+    def _changes(self, config: ImageConfig, current: Mapping[str, Any]) -> list[str]:
+        # Podman takes the outer quotes off and leaves the rest as it is; Docker parses it.
+        return changes(config, current, lambda text: f'"{text}"')
 
     def _plain_http(self, ref: str) -> bool:
         """Podman has no rule for loopback registries as Docker has, so the call says it."""
