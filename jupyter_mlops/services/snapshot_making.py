@@ -106,6 +106,9 @@ async def make(
                 bundles.outputs_json, archive, workspace.notebooks
             )
             progress.phase("bundle", "Writing lock, bill of materials and provenance")
+            bill = await anyio.to_thread.run_sync(
+                bundles.sbom, inventory, name, image, started, _version()
+            )
             entries = await asking
         finally:
             asking.cancel()
@@ -142,9 +145,6 @@ async def make(
             size=max(0, made.size - below.size) if made and below else 0,
         )
         capabilities = await engine.info()
-        bill = await anyio.to_thread.run_sync(
-            bundles.sbom, inventory, name, image, started, _version()
-        )
         await bundle.add("sbom", bill)
         await bundle.add("readme", reproducing_text(snapshot, inventory))
         await bundle.add(
