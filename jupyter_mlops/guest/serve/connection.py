@@ -225,7 +225,8 @@ class Connection(asyncio.Protocol):
         head, front = self._head, self.front
         if self._ending or head is None:
             return
-        if front.settings.access_log or status >= 400:
+        # Probes come every few seconds, and why they fail has been logged once.
+        if front.settings.access_log or (status >= 400 and head.path != "/ping"):
             level = "info" if status < 400 else "warning" if status < 500 else "error"
             text = body[:1000].decode("utf-8", "replace") if status >= 400 else ""
             logs.write("request", text, level, method=head.method, path=head.path, status=status)

@@ -51,6 +51,7 @@ def _load(settings):
     handler = handlers.load(spec, settings.model_dir, settings.accept)
     sample = spec.get("sample") or {}
     if "body" in sample:
+        logs.write("warming_up", "The model is loaded; it answers the sample once.")
         body = base64.b64decode(sample["body"])
         status, _, answer = _answer(
             handler, body, sample.get("content_type", ""), sample.get("accept", ""), ""
