@@ -178,7 +178,7 @@ class RegistryClient(Registry):
                         file.seek(0)
                         file.truncate()
                         hasher = hashlib.sha256()
-                    async for chunk in answer.aiter_raw(_CHUNK):
+                    async for chunk in answer.aiter_raw():
                         await anyio.to_thread.run_sync(write, chunk)
                 break
             except RegistryUnavailableError:
@@ -217,6 +217,8 @@ class RegistryClient(Registry):
         return answer.status_code == 201
 
     async def put_blob(self, ref: ImageRef, digest: str, content: Path | bytes) -> None:
+        # In one request: registry 2.8 cancels an upload that broke within any request, so parts
+        # would save nothing there; where a registry keeps what came, we go on from it.
         scope = self._scope(ref, "pull,push")
         if await self._has(ref, digest, scope):
             return
