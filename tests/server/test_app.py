@@ -1,0 +1,79 @@
+"""The extension's configuration, start and end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_mlops.core.kernel import KernelRecord
+from jupyter_mlops.server import running as running_module
+
+PROJECT = "registry.example.com/team/churn"
+
+
+@pytest.fixture(params=["jupyter_server_config", "jupyter_mlops_config"])
+def config_file(request: pytest.FixtureRequest, jp_environ: Any, jp_config_dir: Path) -> None:
+    content = {"Mlops": {"project": PROJECT, "workspace_cap": 1234}}
+    (jp_config_dir / f"{request.param}.json").write_text(json.dumps(content))
+
+
+async def test_settings_of_both_files_reach_services_and_kernels(
+    config_file, jp_serverapp, api, running
+):
+    assert (await api("get", "settings")).json["project"] == PROJECT
+    assert (await running.services()).settings.workspace_cap == 1234
+    # Kernels read the same settings, from their manager.
+    assert jp_serverapp.kernel_manager.config.Mlops.project == PROJECT
+
+
+async def test_the_services_are_made_soon_after_the_start(jp_serverapp, running, monkeypatch):
+    monkeypatch.setattr(running_module, "START_DELAY", 0.05)
+    extension = jp_serverapp.web_app.settings["jupyter_mlops"]
+    await extension._start_jupyter_server_extension(jp_serverapp)
+    assert running._making is None
+    await wait_until(lambda: running._making is not None and running._started.done())
+
+
+@pytest.mark.docker
+async def test_kernels_of_a_killed_server_are_removed_at_the_start(running, monkeypatch, tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    services = await running.services()
+    record = KernelRecord(
+        id="k-left",
+        container="no-such-container",
+        owner="ada",
+        environment="churn",
+        revision=1,
+        snapshot="",
+        image="sha256:0",
+        project=str(tmp_path),
+        workspace=str(tmp_path),
+        home=str(tmp_path / "home"),
+        started="2020-01-01T00:00:00+00:00",
+    )
+    await services.store.kernels.save(replace(record, pid=gone.pid))
+    monkeypatch.setattr(running_module, "START_DELAY", 0)
+    running.start()
+    await wait_until(lambda: running._started.done())
+    assert await services.store.kernels.list() == []
+
+
+async def test_a_server_that_is_stopped_at_once_stops(running):
+    running.start()
+    await running.close()
+    assert running._making is None
+
+
+async def wait_until(true: Any) -> None:
+    for _ in range(200):
+        if true():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it does not become true")
