@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.paths import jupyter_config_path
+from traitlets import Dict, List
 from traitlets.config import Config
 from traitlets.config.loader import (
     ConfigFileNotFound,
@@ -74,7 +75,7 @@ def _set(config: Config, text: str) -> None:
             f"Did you mean {close[0]}?" if close else f"Settings: {', '.join(known)}.",
         )
     if not inner:
-        config.Mlops[name] = DeferredConfigString(value)
+        config.Mlops[name] = _whole(name, value)
         return
     whole = _dictionary(config.Mlops.get(name, {}))
     place = whole
@@ -82,6 +83,15 @@ def _set(config: Config, text: str) -> None:
         place = place.setdefault(part, {})
     place[inner[-1]] = _literal(value)
     config.Mlops[name] = whole
+
+
+def _whole(name: str, value: str) -> Any:
+    """The value of one trait: lists as Python writes them or with commas, dictionaries as
+    Python writes them, everything else as traitlets reads texts."""
+    trait = Mlops.class_traits()[name]
+    if isinstance(trait, List):
+        return _literal(value) if value.startswith("[") else [v for v in value.split(",") if v]
+    return _literal(value) if isinstance(trait, Dict) else DeferredConfigString(value)
 
 
 def _dictionary(value: Any) -> dict[str, Any]:

@@ -40,7 +40,7 @@ async def execute(session: Session, args: argparse.Namespace) -> Answer:
         def show_plan(screen: Screen) -> None:
             for number, step in enumerate(plan.steps, 1):
                 screen.line(f"{number}. {step}")
-            screen.line(plan.cost)
+            screen.line(f"Cost: {plan.cost}" if plan.cost else "")
 
         return Answer(plan, show_plan)
     made = await session.work(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from .commands import Answer, Noun
@@ -83,6 +82,8 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
 
 
 async def print_log(session: Session, args: argparse.Namespace) -> Answer:
+    import asyncio
+
     operations = session.services.operations
     follow = args.follow and not getattr(args, "json", False)
     whole, offset = [], 0

@@ -102,10 +102,11 @@ class LiveProgress(_Progress):
         self._live.stop()
 
     def _ended(self, phase: Phase, failed: bool) -> None:
-        mark, style = ("✗", "red") if failed else ("✓", "green")
-        self._console.print(f"{mark} ", style=style, end="")
-        self._console.print(f"{phase.name}", end="")
-        self._console.print(f"  {phase.seconds:.1f} s", style="dim")
+        from rich.text import Text
+
+        mark = ("✗ ", "red") if failed else ("✓ ", "green")
+        # One print: the live line is drawn again after each.
+        self._console.print(Text.assemble(mark, phase.name, (f"  {phase.seconds:.1f} s", "dim")))
 
     def _now(self, operation: Operation) -> None:
         if operation.state.ended or not operation.phase:

@@ -35,9 +35,10 @@ class Screen:
         if name not in self._consoles:
             from rich.console import Console
 
-            self._consoles[name] = Console(
-                stderr=name == "stderr", highlight=False, soft_wrap=True, emoji=False, markup=False
-            )
+            console = Console(stderr=name == "stderr", highlight=False, emoji=False, markup=False)
+            # A person's lines are wrapped between words; other programs get whole lines.
+            console.soft_wrap = not console.is_terminal
+            self._consoles[name] = console
         return self._consoles[name]
 
     # ------------------------------------------------------------------------- results
@@ -79,18 +80,19 @@ class Screen:
             table.add_column(column, overflow="fold", style="cyan" if number == 0 else None)
         for cells in texts:
             table.add_row(*(Text(cell) for cell in cells))
-        console.print(table, soft_wrap=False)
+        console.print(table)
 
     def facts(self, facts: dict[str, Any]) -> None:
         """Names and values, one a line; empty ones are left out."""
+        from rich.text import Text
+
         shown = {name: value for name, value in facts.items() if value not in ("", None, (), [])}
         width = max((len(name) for name in shown), default=0)
         for name, value in shown.items():
             if isinstance(value, (list, tuple)):
                 value = ", ".join(map(str, value))
-            console = self._console("stdout")
-            console.print(f"{name.ljust(width)}  ", style="dim", end="")
-            console.print(str(value))
+            line = Text.assemble((f"{name.ljust(width)}  ", "dim"), str(value))
+            self._console("stdout").print(line)
 
     # ------------------------------------------------------------------------ messages
 
