@@ -145,8 +145,23 @@ def test_hostile_requests_are_refused(name: str) -> None:
 def test_whatever_we_take_h11_reads_the_same() -> None:
     """Mutations of good and hostile requests; a fixed seed, so a failure can be repeated."""
     chance = random.Random(5)
-    alphabet = [b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b",", b"\x00", b"0", b"5", b"chunked",
-                b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"\xff", b";"]
+    alphabet = [
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b" ",
+        b"\t",
+        b":",
+        b",",
+        b"\x00",
+        b"0",
+        b"5",
+        b"chunked",
+        b"Content-Length: 3\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"\xff",
+        b";",
+    ]
     seeds = GOOD + list(HOSTILE.values())[:40]
     taken = 0
     for _ in range(20_000):
