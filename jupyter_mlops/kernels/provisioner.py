@@ -354,6 +354,7 @@ class ContainerProvisioner(KernelProvisionerBase):
         self._exits.setdefault(self._run, GONE)
         if supervisor is not None:
             supervisor.close()
+        self.endpoint.remove()
         if record is not None:
             try:
                 await (await self.parts.engines.engine()).remove(record.container)
@@ -362,7 +363,6 @@ class ContainerProvisioner(KernelProvisionerBase):
                 self.log.warning("Container of kernel %s is left: %s", self.kernel_id, error)
             else:
                 await self.parts.store.kernels.delete(record.id)
-        self.endpoint.remove()
 
     def resolve_path(self, path: str) -> str | None:
         """A path that the kernel speaks of, on this machine; None when it is not here."""
