@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import default
@@ -11,6 +9,8 @@ from traitlets import default
 from ..config import Mlops
 from .events import register
 from .handlers import handlers
+from .interrupts import stop_at_once, stop_in_order
+from .kernel_dirs import show_kernels
 from .running import Running
 
 
@@ -31,17 +31,17 @@ class MlopsApp(ExtensionApp):
         assert self.serverapp is not None and self.serverapp.event_logger is not None
         register(self.serverapp.event_logger)
         self.running = Running(self.serverapp.config, self.serverapp.event_logger, self.log)
-        # Where the kernel specs will be is known from the configuration alone.
-        folder = Path(Mlops(config=self.serverapp.config).data_dir).expanduser() / "kernels"
-        kernel_dirs = getattr(self.serverapp.kernel_spec_manager, "kernel_dirs", None)
-        if kernel_dirs is not None and str(folder) not in kernel_dirs:
-            kernel_dirs.append(str(folder))
 
     def initialize_handlers(self) -> None:
         self.handlers.extend(handlers())
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        stop_in_order(serverapp)
         self.running.start()
+        await show_kernels(serverapp)
+        self.running.emitter.environments_changed()
 
     async def stop_extension(self) -> None:
+        assert self.serverapp is not None
+        stop_at_once(self.serverapp)
         await self.running.close()

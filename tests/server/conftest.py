@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+import signal
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,15 @@ def finished(api: Call) -> Callable[..., Awaitable[dict[str, Any]]]:
                 await anyio.sleep(0.1)
 
     return wait
+
+
+@pytest.fixture
+def jp_serverapp(jp_serverapp: Any, jp_asyncio_loop: Any) -> Iterator[Any]:
+    """Started to the end, as a server is whose loop runs on its own."""
+    before = signal.getsignal(signal.SIGINT)
+    jp_asyncio_loop.run_until_complete(jp_serverapp.extension_manager.start_all_extensions())
+    yield jp_serverapp
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 import pytest
 
 from jupyter_mlops.core.kernel import KernelRecord
-from jupyter_mlops.server import running as running_module
 
 PROJECT = "registry.example.com/team/churn"
 
@@ -32,16 +32,20 @@ async def test_settings_of_both_files_reach_services_and_kernels(
     assert jp_serverapp.kernel_manager.config.Mlops.project == PROJECT
 
 
-async def test_the_services_are_made_soon_after_the_start(jp_serverapp, running, monkeypatch):
-    monkeypatch.setattr(running_module, "START_DELAY", 0.05)
-    extension = jp_serverapp.web_app.settings["jupyter_mlops"]
-    await extension._start_jupyter_server_extension(jp_serverapp)
+async def test_the_services_are_made_soon_after_the_start(running):
     assert running._making is None
     await wait_until(lambda: running._making is not None and running._started.done())
 
 
+async def test_an_interrupted_server_stops_in_order(jp_serverapp, running):
+    """Without a terminal, where Jupyter Server leaves SIGINT to Python."""
+    assert signal.getsignal(signal.SIGINT) == jp_serverapp._signal_stop
+    await jp_serverapp.web_app.settings["jupyter_mlops"].stop_extension()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 @pytest.mark.docker
-async def test_kernels_of_a_killed_server_are_removed_at_the_start(running, monkeypatch, tmp_path):
+async def test_kernels_of_a_killed_server_are_removed_at_the_start(running, tmp_path):
     gone = subprocess.Popen(["true"])
     gone.wait()
     services = await running.services()
@@ -59,14 +63,11 @@ async def test_kernels_of_a_killed_server_are_removed_at_the_start(running, monk
         started="2020-01-01T00:00:00+00:00",
     )
     await services.store.kernels.save(replace(record, pid=gone.pid))
-    monkeypatch.setattr(running_module, "START_DELAY", 0)
-    running.start()
     await wait_until(lambda: running._started.done())
     assert await services.store.kernels.list() == []
 
 
 async def test_a_server_that_is_stopped_at_once_stops(running):
-    running.start()
     await running.close()
     assert running._making is None
 
