@@ -21,6 +21,7 @@ module.exports = {
     baseURL,
     // Recording needs an ffmpeg of Playwright's own.
     video: 'off',
+    actionTimeout: 20000,
     trace: 'retain-on-failure',
     launchOptions: {
       executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',

@@ -49,6 +49,8 @@ ensure_package() {
   ensure_node
   build_labextension "$log"
   uv pip install --quiet --no-build-isolation -e "$ROOT[$extras]"
+  # What was built is found where it is, so that a new build needs no new installation.
+  jupyter-builder develop "$ROOT" --overwrite >>"$log" 2>&1
   rm -f "$log"
   touch "$stamp"
 }

@@ -11,7 +11,7 @@ import {
 } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
-import { PanelLayout } from '@lumino/widgets';
+import { AccordionPanel, PanelLayout } from '@lumino/widgets';
 import * as React from 'react';
 
 import { CommandIDs } from '../commands/ids';
@@ -58,6 +58,8 @@ export class MlopsSidebar extends SidePanel {
     this._addSection(trans.__('Snapshots'), SnapshotList);
     this._addSection(trans.__('Team catalogue'), CatalogueList);
     this._addSection(trans.__('Deployments'), DeploymentList);
+    // Environments are what people look at most.
+    (this.content as AccordionPanel).setRelativeSizes([5, 4, 3, 3]);
     const engine = ReactWidget.create(
       <EngineLine model={this._model} trans={trans} run={this._run} />
     );
