@@ -43,11 +43,20 @@ def process_environment(network: NetworkSettings) -> dict[str, str]:
     if network.extra_index_urls:
         extra = " ".join(network.extra_index_urls)
         variables["PIP_EXTRA_INDEX_URL"] = variables["UV_EXTRA_INDEX_URL"] = extra
+    plain = [url for url in (network.index_url, *network.extra_index_urls) if _is_http(url)]
+    if plain:
+        # pip ignores such an index unless it is told so; uv takes it as it is configured.
+        hosts = (urlsplit(url).netloc.rpartition("@")[2] for url in plain)
+        variables["PIP_TRUSTED_HOST"] = " ".join(dict.fromkeys(hosts))
     if network.ca_bundle:
         variables.update(dict.fromkeys(_CA_VARIABLES, CA_FILE))
     for name, value in network.proxies.items():
         variables[name.lower()] = variables[name.upper()] = value
     return variables
+
+
+def _is_http(url: str) -> bool:
+    return url.lower().startswith("http://")
 
 
 def without_credentials(url: str) -> str:

@@ -19,6 +19,7 @@ _NO_NETWORK = re.compile(
     r"error sending request|operation timed out|Connection timed out|No route to host"
 )
 _DENIED = re.compile(r"\b(?:401 Unauthorized|403 Forbidden|407 Proxy)")
+_SERVER_ERROR = re.compile(r"HTTP status server error \((5\d\d [^)]*)\)|^E: .*(5\d\d  \w.*)$", re.M)
 _PYTHON_BUILD = re.compile(r"Failed to build [`'\"]?([A-Za-z0-9._-]+)")
 _URL = re.compile(r"https?://[^\s`'\")]+")
 
@@ -175,6 +176,13 @@ def _unreachable(step: str, text: str) -> MlopsError | None:
         return BuildFailedError(
             f"The build failed in the step {step}: {source.lower()}{host} refused the request.",
             "Check user and password in Mlops.index_url, or the proxy's.",
+        )
+    broken = _SERVER_ERROR.search(text)
+    if broken:
+        return BuildFailedError(
+            f"The build failed in the step {step}: {source.lower()}{host} answered with an error "
+            f"of its own ({broken[1] or broken[2]}).",
+            "Build again later, or tell who runs it.",
         )
     if _NO_NETWORK.search(text) and re.search(r"error|Err:|E:", text):
         return BuildFailedError(
