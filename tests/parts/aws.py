@@ -59,6 +59,8 @@ class Front:
     failure_reason: str = ""
     refuse_manifests: bool = False
     """Refuse every image as CreateModel refuses an OCI manifest."""
+    forbidden: set[str] = field(default_factory=set)
+    """Actions of SageMaker that are answered with AWS's "access denied"."""
     hosting: Hosting | None = None
     calls: list[str] = field(default_factory=list)
     """Actions of SageMaker in the order they came."""
@@ -68,6 +70,7 @@ class Front:
         self.statuses = ["InService"]
         self.failure_reason = ""
         self.refuse_manifests = False
+        self.forbidden = set()
         self.hosting = None
         self.calls.clear()
         self._endpoints.clear()
@@ -83,6 +86,11 @@ class Front:
         self.calls.append(action)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
+        if action in self.forbidden:
+            said = f"User: arn:aws:iam::{ACCOUNT}:user/ann is not authorized to perform: "
+            said += f"sagemaker:{action} on resource: *"
+            denied = {"__type": "AccessDeniedException", "message": said}
+            return _answer(start_response, 400, denied)
         refusal = self._refusal(action, json.loads(body or b"{}"))
         if refusal:
             return _answer(
@@ -199,10 +207,9 @@ class Hosting:
         self._docker.images.pull(image)
         self._images.append(image)
         folder = self._unpack(described["ModelDataUrl"], endpoint)
-        container = self._docker.containers.run(
+        container = self._docker.containers.create(
             image,
             "serve",
-            detach=True,
             labels={LABEL: "test-hosting"},
             environment=described.get("Environment", {}),
             mounts=[docker.types.Mount("/opt/ml/model", str(folder), type="bind", read_only=True)],
@@ -211,6 +218,7 @@ class Hosting:
             tmpfs={"/tmp": ""},
         )
         self._containers.append(container)
+        container.start()
         url = self._url(container)
         self._wait(container, url)
         return url

@@ -92,6 +92,8 @@ def _answered(error: Any, service: str, operation: str) -> MlopsError:
     """AWS answered with an error."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     text = str(error.response.get("Error", {}).get("Message", "")).strip()
+    if text.startswith("<"):
+        text = ""  # A page for browsers, of a proxy or a server in trouble.
     action = f"{_prefix(service)}:{_RIGHTS.get(operation) or _camel(operation)}"
     if code in _EXPIRED:
         return CredentialsError(

@@ -1,0 +1,329 @@
+"""The use case on real targets: Docker on this machine, and AWS as moto serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import docker
+import pytest
+from traitlets.config import Config
+
+from jupyter_mlops import wiring
+from jupyter_mlops.core.deployment import Deployment, DeploymentState, Resource
+from jupyter_mlops.core.errors import (
+    ConflictError,
+    ContractFailedError,
+    InvalidError,
+    NotFoundError,
+    TargetError,
+)
+from jupyter_mlops.core.layout import LABEL_OWNER
+from jupyter_mlops.core.model_package import (
+    Check,
+    ContractReport,
+    Handler,
+    ModelPackage,
+    Sample,
+)
+from jupyter_mlops.wiring import Services
+from tests.parts.aws import Aws, Hosting
+from tests.parts.engines import OWNER
+from tests.parts.registry import RunningRegistry, free_port
+
+pytestmark = [pytest.mark.docker, pytest.mark.aws, pytest.mark.registry]
+
+
+class Silent:
+    text = ""
+
+    def phase(self, name: str, message: str = "") -> None:
+        pass
+
+    def update(self, message: str = "", fraction: float | None = None) -> None:
+        pass
+
+    def log(self, text: str) -> None:
+        self.text += text
+
+
+@pytest.fixture
+def services(
+    tmp_path: Path,
+    aws: Aws,
+    registry: RunningRegistry,
+    jp_asyncio_loop: asyncio.AbstractEventLoop,
+) -> Iterator[Services]:
+    runtime = tempfile.mkdtemp(prefix="jm-", dir="/tmp")
+    settings = aws.settings(registry.host, repository=f"sagemaker-{free_port()}")
+    mlops = {
+        "data_dir": str(tmp_path / "data"),
+        "runtime_dir": runtime,
+        "owner": OWNER,
+        "engine": "docker",
+        "targets": {"sagemaker": settings},
+    }
+    built = wiring.build(Config({"Mlops": mlops}))
+    yield built
+    jp_asyncio_loop.run_until_complete(built.close())
+    shutil.rmtree(runtime, ignore_errors=True)
+
+
+async def make_package(services: Services, image: str, checked: bool | None = True) -> ModelPackage:
+    """A record as packaging makes it; ``checked`` None has no report."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        content = b'{"weight": 2}'
+        entry = tarfile.TarInfo("model.json")
+        entry.size, entry.mode = len(content), 0o644
+        tar.addfile(entry, io.BytesIO(content))
+    report = None
+    if checked is not None:
+        check = Check("ping", "Answers health probes", checked)
+        report = ContractReport(image, "2026-01-01T00:00:00+00:00", (check,))
+    package = ModelPackage(
+        id="p-0123456789abcdef",
+        name="doubler",
+        owner=OWNER,
+        created="2026-01-01T00:00:00+00:00",
+        snapshot="s-0123456789abcdef",
+        image=image,
+        ref="mlops/package/by-hand:latest",
+        model=await services.blobs.put(buffer.getvalue()),
+        model_files=("model.json",),
+        model_size=len(content),
+        handler=Handler("inference", "inference.py"),
+        sample=Sample("application/json", await services.blobs.put(b"[[1, 2]]")),
+        report=report,
+    )
+    await services.store.packages.save(package)
+    return package
+
+
+def dead_process() -> int:
+    """The number of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as process:
+        process.wait()
+    return process.pid
+
+
+def containers() -> list[str]:
+    client = docker.from_env()
+    found = client.containers.list(all=True, filters={"label": f"{LABEL_OWNER}={OWNER}"})
+    client.close()
+    return [container.name for container in found]
+
+
+async def test_both_targets_are_listed_with_their_forms(services: Services) -> None:
+    local, sagemaker = await services.deploying.targets()
+    assert (local.name, sagemaker.name) == ("local", "sagemaker")
+    assert local.problems == sagemaker.problems == ()
+    for target in (local, sagemaker):
+        assert target.title
+        assert target.description
+        assert target.options["properties"]
+
+
+async def test_a_target_that_cannot_be_used_says_why(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    _, sagemaker = await services.deploying.targets()
+    assert "no AWS credentials" in sagemaker.problems[0]
+    assert sagemaker.options["properties"]
+
+
+@pytest.mark.parametrize("target", ["local", "sagemaker"])
+async def test_from_package_to_prediction_and_away(
+    services: Services, hosting: Hosting, model_image: str, target: str
+) -> None:
+    deploying = services.deploying
+    package = await make_package(services, model_image)
+    plan = await deploying.plan(package.name, target, "", {})
+    assert plan.steps
+    assert await deploying.list() == []
+
+    made = await deploying.deploy(package.id, target, "one", {}, Silent())
+    assert made.state is DeploymentState.RUNNING
+    assert made.owner == OWNER
+    assert "pid" not in made.details
+    assert await deploying.get("one") == made
+    assert await deploying.list() == [made]
+
+    sample = await deploying.invoke("one")
+    assert json.loads(sample.body)["predictions"] == [6]
+    other = await deploying.invoke(made.id, b"[[5, 5]]", "application/json")
+    assert json.loads(other.body)["predictions"] == [20]
+    assert other.seconds > 0
+    with pytest.raises(InvalidError, match="content type"):
+        await deploying.invoke(made.id, b"[[5, 5]]")
+
+    with pytest.raises(ConflictError, match="named 'one'"):
+        await deploying.deploy(package.id, target, "one", {}, Silent())
+
+    await deploying.delete("one", Silent())
+    assert await deploying.list() == []
+    assert containers() == []
+    with pytest.raises(NotFoundError):
+        await deploying.get("one")
+
+
+@pytest.mark.parametrize(
+    ("checked", "said"),
+    [(None, "has not been checked"), (False, "failed its check: Answers health probes")],
+)
+async def test_an_unchecked_package_stays_here(
+    services: Services, model_image: str, checked: bool | None, said: str
+) -> None:
+    package = await make_package(services, model_image, checked)
+    with pytest.raises(ContractFailedError, match=said):
+        await services.deploying.deploy(package.id, "local", "", {}, Silent())
+    assert await services.deploying.list() == []
+    made = await services.deploying.deploy(
+        package.id, "local", "", {}, Silent(), require_check=False
+    )
+    assert made.name == "doubler"
+    await services.deploying.delete(made.id, Silent())
+
+
+async def test_a_check_of_another_image_does_not_count(
+    services: Services, model_image: str
+) -> None:
+    package = await make_package(services, model_image)
+    assert package.report is not None
+    stale = replace(package, report=replace(package.report, image="sha256:" + "0" * 64))
+    await services.store.packages.save(stale)
+    with pytest.raises(ContractFailedError, match="has not been checked"):
+        await services.deploying.deploy(package.id, "local", "", {}, Silent())
+
+
+@pytest.mark.parametrize("name", ["Upper", "two words", "-a", "x" * 41])
+async def test_names_are_narrow(services: Services, model_image: str, name: str) -> None:
+    package = await make_package(services, model_image)
+    with pytest.raises(InvalidError, match="deployment"):
+        await services.deploying.deploy(package.id, "local", name, {}, Silent())
+
+
+async def test_a_failure_leaves_neither_record_nor_resource(
+    services: Services, aws: Aws, model_image: str
+) -> None:
+    package = await make_package(services, model_image)
+    aws.front.statuses = ["Failed"]
+    aws.front.failure_reason = "no capacity"
+    with pytest.raises(TargetError, match="no capacity"):
+        await services.deploying.deploy(package.id, "sagemaker", "one", {}, Silent())
+    assert await services.deploying.list() == []
+    assert aws.client("sagemaker").list_models()["Models"] == []
+    aws.front.statuses = ["InService"]
+    made = await services.deploying.deploy(package.id, "sagemaker", "one", {}, Silent())
+    assert made.state is DeploymentState.RUNNING
+
+
+async def test_what_cannot_be_removed_stays_on_record(
+    services: Services, aws: Aws, model_image: str
+) -> None:
+    """The endpoint fails, and the right to delete the model is missing."""
+    package = await make_package(services, model_image)
+    aws.front.statuses = ["Failed"]
+    aws.front.failure_reason = "no capacity"
+    aws.front.forbidden = {"DeleteModel"}
+    with pytest.raises(TargetError):
+        await services.deploying.deploy(package.id, "sagemaker", "one", {}, Silent())
+    (failed,) = await services.store.deployments.list()
+    assert failed.state is DeploymentState.FAILED
+    assert "no capacity" in failed.message
+    assert "sagemaker:DeleteModel" in failed.message
+    assert [r.kind for r in failed.resources] == ["model"]
+    aws.front.forbidden = set()
+    await services.deploying.delete("one", Silent())
+    assert aws.client("sagemaker").list_models()["Models"] == []
+    assert await services.store.deployments.list() == []
+
+
+async def test_a_cancelled_operation_cleans_up(
+    services: Services, aws: Aws, model_image: str
+) -> None:
+    package = await make_package(services, model_image)
+    aws.front.statuses = ["Creating"] * 8 + ["InService"]
+
+    async def work(progress: Silent) -> dict[str, str]:
+        made = await services.deploying.deploy(package.id, "sagemaker", "one", {}, progress)
+        return {"deployment": made.id}
+
+    operation = await services.operations.start("deploy", "one", work)
+    while operation.phase != "start":
+        await asyncio.sleep(0.05)
+        operation = await services.operations.get(operation.id)
+    with pytest.raises(ConflictError, match="still being made"):
+        await services.deploying.delete("one", Silent())
+    ended = await services.operations.cancel(operation.id)
+    while not ended.state.ended:
+        await asyncio.sleep(0.05)
+        ended = await services.operations.get(operation.id)
+    assert ended.state.value == "cancelled"
+    assert await services.store.deployments.list() == []
+    assert aws.client("sagemaker").list_endpoints()["Endpoints"] == []
+
+
+async def test_a_maker_that_died_is_noticed(services: Services, model_image: str) -> None:
+    package = await make_package(services, model_image)
+    half = Deployment(
+        id="d-0123456789abcdef",
+        name="half",
+        owner=OWNER,
+        created="2026-01-01T00:00:00+00:00",
+        package=package.id,
+        target="sagemaker",
+        options=(await services.deploying._target("sagemaker")).options({}),
+        state=DeploymentState.CREATING,
+        resources=(Resource("model", "half-01234567"), Resource("endpoint", "half")),
+        details={"pid": dead_process()},
+    )
+    await services.store.deployments.save(half)
+    (seen,) = await services.deploying.list()
+    assert seen.state is DeploymentState.FAILED
+    assert "ended first" in seen.message
+    await services.deploying.delete("half", Silent())
+    assert await services.deploying.list() == []
+
+
+async def test_a_deployment_that_was_removed_elsewhere(
+    services: Services, aws: Aws, model_image: str
+) -> None:
+    package = await make_package(services, model_image)
+    await services.deploying.deploy(package.id, "sagemaker", "one", {}, Silent())
+    aws.client("sagemaker").delete_endpoint(EndpointName="one")
+    (seen,) = await services.deploying.list()
+    assert seen.state is DeploymentState.STOPPED
+    with pytest.raises(ConflictError, match="does not exist in AWS any more"):
+        await services.deploying.invoke("one")
+    await services.deploying.delete("one", Silent())
+
+
+async def test_a_target_that_does_not_answer_keeps_the_last_state(
+    services: Services, aws: Aws, model_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = await make_package(services, model_image)
+    await services.deploying.deploy(package.id, "sagemaker", "one", {}, Silent())
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAWRONGWRONGWRONG0")
+    services.deploying._made.clear()  # Sessions remember their credentials.
+    aws.enforce()
+    (seen,) = await services.deploying.list()
+    assert seen.state is DeploymentState.RUNNING
+    assert "may be old" in seen.message
+    (kept,) = await services.store.deployments.list()
+    assert kept.message == ""
+
+
+async def test_an_unknown_target_names_those_there_are(services: Services) -> None:
+    with pytest.raises(NotFoundError, match="local, sagemaker"):
+        await services.deploying.plan("p", "moon", "", {})
