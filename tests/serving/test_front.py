@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 
@@ -217,6 +218,33 @@ def test_a_client_that_never_reads_stops_nobody(server: Server) -> None:
             except BlockingIOError:
                 time.sleep(0.01)
         assert server.post(b"hello", "text/plain").body == b"hello"
+
+
+def test_clients_that_vanish_harm_nobody(server: Server) -> None:
+    """Reset while their request is answered; half of them have closed their side before."""
+    body = b"slow"
+    request = HEAD.replace(b"application/json", b"text/csv")
+    request += b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    for index in range(4):
+        sock = socket.create_connection(("127.0.0.1", server.port))
+        sock.sendall(request * 2)
+        if index % 2:
+            sock.shutdown(socket.SHUT_WR)
+        time.sleep(0.05)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+    assert server.post(b"hello", "text/plain").body == b"hello"
+    assert not [event for event in server.events() if event["event"] == "worker_ended"]
+
+
+def test_refusals_do_not_flood_the_log(server: Server) -> None:
+    before = len(server.events())
+    for _ in range(300):
+        server.call("GET", "/nowhere")
+    time.sleep(1.2)
+    new = server.events()[before:]
+    assert 20 <= len(new) <= 150
+    assert any(event["event"] == "suppressed" for event in new)
 
 
 def test_stopping_answers_what_has_begun(serve: Servers) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 
-from . import http1, logs
+from . import http1
 from .errors import Refused
 
 IDLE = 300.0
@@ -12,6 +12,8 @@ HEAD = 30.0
 """Seconds a request's head may take, once begun."""
 STALL = 60.0
 """Seconds without a byte of a body, or without a byte of an answer being taken."""
+LINGER = 3.0
+"""Seconds a client has to close after we have."""
 AHEAD = 64 * 1024
 """Bytes read ahead of the answer to the request before."""
 MOST_CONNECTIONS = 4000
@@ -227,9 +229,8 @@ class Connection(asyncio.Protocol):
             return
         # Probes come every few seconds, and why they fail has been logged once.
         if front.settings.access_log or (status >= 400 and head.path != "/ping"):
-            level = "info" if status < 400 else "warning" if status < 500 else "error"
             text = body[:1000].decode("utf-8", "replace") if status >= 400 else ""
-            logs.write("request", text, level, method=head.method, path=head.path, status=status)
+            front.log("request", text, status, method=head.method, path=head.path)
         keep = head.keep_alive and not front.draining and (bool(self._buffer) or not self._eof)
         prefix = _heads.get((status, meta, keep)) or _answer_head(status, meta, keep)
         if head.method == "HEAD":
@@ -259,7 +260,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, refused):
         """Answer what cannot be read, and close: where the next request begins is not known."""
         head = self._head
-        logs.write("refused", refused.message, "warning", status=refused.status)
+        self.front.log("refused", refused.message, refused.status)
         body = json.dumps({"error": refused.message}).encode()
         prefix = _answer_head(refused.status, b"application/json", False)
         text = b"%b%bContent-Length: %d\r\n\r\n" % (prefix, self.front.date, len(body))
@@ -279,16 +280,22 @@ class Connection(asyncio.Protocol):
         if self._paused:
             self._paused = False
             self.transport.resume_reading()
-        self.deadline = self.front.now + 3.0
-        if self.transport.can_write_eof():
+        self.deadline = self.front.now + LINGER
+        try:
             self.transport.write_eof()
-        else:
-            self.transport.close()
+        except OSError:
+            # The client has gone already.
+            self.transport.abort()
 
     def eof_received(self):
         """The client sends no more; it may still read the answers to what it sent."""
         self._eof = True
         return self._busy and not self._ending
+
+    def abort(self):
+        """Give up on this client at once."""
+        self._ending = True
+        self.transport.abort()
 
     def overdue(self):
         """Called when the deadline has passed."""

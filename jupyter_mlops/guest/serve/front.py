@@ -9,10 +9,13 @@ import time
 
 from . import logs, machine
 from .connection import Connection
+from .errors import NotServable, sentence
 from .metrics import Metrics
 from .pool import Pool, Request
 from .settings import Settings
 
+LINES = 20
+"""About refused requests, in a second: a flood of them must not become a flood of log."""
 SMALL_BATCH = 6
 """Megabytes of one batch transform request by default; times the workers at most 100."""
 
@@ -35,6 +38,8 @@ class Front:
         """The loop's time, as of the last tick."""
         self.date = b""
         self.began = time.time()
+        self._lines = 0
+        """Lines about refused requests in this second."""
         self.stopped = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
         self._server = None
@@ -94,6 +99,15 @@ class Front:
         pids = [w.process.pid for w in self.pool.workers if w.process is not None]
         return machine.resident() + sum(machine.resident(pid) for pid in pids)
 
+    def log(self, event, message, status, **fields):
+        """One line about a request; of refused ones only the first few of each second."""
+        if status >= 400:
+            self._lines += 1
+            if self._lines > LINES:
+                return
+        level = "info" if status < 400 else "warning" if status < 500 else "error"
+        logs.write(event, message, level, status=status, **fields)
+
     def submit(self, connection, head, body):
         """Hand a request to the model; the connection's ``answer`` is called once."""
         began = time.perf_counter()
@@ -103,7 +117,12 @@ class Front:
             if not meta:
                 # No answer of the handler's, but a sentence that says why there is none.
                 _, meta, answer = problem(status, answer.decode("utf-8", "replace"))
-            connection.answer(status, meta, answer)
+            try:
+                connection.answer(status, meta, answer)
+            except Exception as error:
+                # Whatever happens to one client must not reach the worker's link, or others.
+                logs.write("answer_failed", sentence(error), "error")
+                connection.abort()
 
         if not self.pool.submit(Request(head.meta, body, reply)):
             busy = "Too many requests are waiting." if self.pool.ready_count else ""
@@ -158,6 +177,9 @@ class Front:
         self.now = self._loop.time()
         stamp = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
         self.date = b"Date: " + stamp.encode("ascii") + b"\r\n"
+        if self._lines > LINES:
+            logs.write("suppressed", "%d more requests were refused." % (self._lines - LINES))
+        self._lines = 0
         for connection in [c for c in self.connections if c.deadline and c.deadline < self.now]:
             connection.overdue()
         self.pool.overdue(self.now)
@@ -171,8 +193,6 @@ def problem(status, text):
 
 def main():
     """Run the front; returns the exit code."""
-    from .errors import NotServable
-
     settings = Settings()
     try:
         spec = settings.spec()
