@@ -10,7 +10,7 @@ from ..config import Mlops
 from .events import register
 from .handlers import handlers
 from .interrupts import stop_at_once, stop_in_order
-from .kernel_dirs import show_kernels
+from .jupyter_kernels import show_kernels, shut_down_kernels
 from .running import Running
 
 
@@ -44,4 +44,5 @@ class MlopsApp(ExtensionApp):
     async def stop_extension(self) -> None:
         assert self.serverapp is not None
         stop_at_once(self.serverapp)
+        await shut_down_kernels(self.serverapp)
         await self.running.close()

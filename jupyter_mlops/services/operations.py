@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import errno
 import logging
 import os
 import uuid
@@ -21,10 +20,12 @@ from typing import Any
 import anyio.to_thread
 
 from ..core.container_network import secrets_of
-from ..core.errors import CancelledError, DiskFullError, InternalError, MlopsError, NotFoundError
+from ..core.errors import CancelledError, MlopsError, NotFoundError
 from ..core.operation import Operation, OperationError, OperationState
 from ..core.ports import Progress, Store
 from ..core.settings import Settings
+from .operation_failures import explained
+from .operation_logs import read_log
 from .processes import started_after
 from .running_operation import RunningOperation, now
 
@@ -37,8 +38,8 @@ SAVE_SECONDS = 0.5
 """Progress is saved, and requests to cancel are looked for, this often."""
 CANCEL_SECONDS = 5.0
 """How long ``cancel`` waits for the work to clean up before it answers."""
-LOG_CHUNK = 256 * 1024
-"""Bytes of the log in one answer at most."""
+CLOSE_SECONDS = 15.0
+"""How long ``close`` waits for everything to clean up."""
 
 _here: dict[str, RunningOperation] = {}
 """What this process runs, whichever service started it."""
@@ -103,7 +104,7 @@ class Operations:
     async def log(self, id: str, offset: int = 0) -> tuple[str, int]:
         """Text from a byte offset on, and the offset to go on from. Empty text: no more yet."""
         await self.get(id)
-        return await anyio.to_thread.run_sync(_read_log, self._log_file(id), max(0, offset))
+        return await anyio.to_thread.run_sync(read_log, self._log_file(id), max(0, offset))
 
     # --------------------------------------------------------------------------- end
 
@@ -144,7 +145,7 @@ class Operations:
             running.stopping = True
             running.cancel()
         if self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
 
     # ------------------------------------------------------------------------- private
 
@@ -222,7 +223,7 @@ class Operations:
             logger.warning("Cleaning up after %s: %s", running.operation.id, failure)
             running.write(f"\nWhile cleaning up: {failure}\n")
             return self._record_cancelled(running)
-        error = failure if isinstance(failure, MlopsError) else _explained(failure, running)
+        error = failure if isinstance(failure, MlopsError) else explained(failure, running)
         message, hint = running.masked(error.message), running.masked(error.hint)
         running.write(f"\nFailed: {message} {hint}\n")
         running.end(state=OperationState.FAILED, error=OperationError(error.code, message, hint))
@@ -286,56 +287,8 @@ async def _result(work: Work, running: RunningOperation) -> dict[str, Any]:
     return await work(running)
 
 
-def _explained(failure: BaseException, running: RunningOperation) -> MlopsError:
-    """An error that nobody foresaw, in plain words; its details go to the logs."""
-    operation = running.operation
-    text = _traceback(failure)
-    if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT):
-        running.write(text)
-        return DiskFullError(
-            f"A disk of this machine is full ({failure.filename or 'while writing'}).",
-            "Make room there, then try again.",
-        )
-    running.write("\n" + text)
-    logger.error(
-        "Operation %s (%s %s) failed unexpectedly",
-        operation.id,
-        operation.kind,
-        operation.subject,
-        exc_info=failure,
-    )
-    step = f" in the step {operation.phase!r}" if operation.phase else ""
-    return InternalError(
-        f"Something unexpected happened{step}: this is a fault of jupyter-mlops.",
-        f"The log of operation {operation.id} has the details; please report it with them.",
-    )
-
-
-def _traceback(failure: BaseException) -> str:
-    import traceback
-
-    return "".join(traceback.format_exception(failure))
-
-
 def _alive(operation: Operation) -> bool:
     """Whether the process that runs it still does."""
     if operation.pid == os.getpid():
         return operation.id in _here
     return started_after(operation.pid, operation.created) is False
-
-
-def _read_log(file: Path, offset: int) -> tuple[str, int]:
-    try:
-        with file.open("rb") as stream:
-            stream.seek(offset)
-            data = stream.read(LOG_CHUNK)
-    except FileNotFoundError:
-        return "", offset
-    # A character may be half written, or cut by the chunk: the next call gets it whole.
-    for cut in range(min(4, len(data) + 1)):
-        try:
-            text = data[: len(data) - cut].decode()
-        except UnicodeDecodeError:
-            continue
-        return text, offset + len(data) - cut
-    return data.decode(errors="replace"), offset + len(data)
