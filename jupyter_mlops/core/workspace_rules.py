@@ -53,6 +53,7 @@ _FILES = (
     ("id_dsa*", _KEYS),
     ("id_ecdsa*", _KEYS),
     ("id_ed25519*", _KEYS),
+    (".git", "leads to a repository of this machine"),
     (".sqlite_history", _HISTORY),
     ("*.pyc", _GENERATED),
     (".DS_Store", _GENERATED),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from ..core.errors import EngineError, KernelDeadError, MlopsError
 from ..core.layout import ENV_PREFIX
@@ -40,28 +42,35 @@ _SIGNAL = "import os, signal, sys; os.kill(-1, getattr(signal, sys.argv[1]))"
 
 
 async def freeze(
-    engine: Engine, container: str, started: float, config: ImageConfig, progress: Progress
+    engine: Engine,
+    container: str,
+    started: float,
+    config: ImageConfig,
+    progress: Progress,
+    lock: Path,
 ) -> str:
     """Make an image of a running container; returns its id.
 
-    ``started`` is when the container was started, in seconds since 1970. Processes stand still
+    ``started`` is when the container was started, in seconds since 1970. ``lock`` is a file that
+    all processes of this user share: one freezes at a time. Processes in the container stand still
     while the engine copies, and go on afterwards whatever happens. When this is cancelled, the
     image that the engine was making is removed. Raises KernelDeadError when the container
     does not run.
     """
-    await check_alive(engine, container)
-    await _share(engine, container, started, progress)
-    async with standing_still(engine, container):
-        # The engine's work cannot be interrupted: wait for it, so that its image is not
-        # forgotten and the container is not let go in the middle.
-        commit = asyncio.ensure_future(engine.commit(container, config))
-        try:
-            return await asyncio.shield(commit)
-        except asyncio.CancelledError:
-            await asyncio.wait({commit})
-            if not commit.cancelled() and commit.exception() is None:
-                await engine.remove_image(commit.result(), force=True)
-            raise
+    async with _alone(lock):
+        await _awake(engine, container)
+        await _share(engine, container, started, progress)
+        async with standing_still(engine, container):
+            # The engine's work cannot be interrupted: wait for it, so that its image is not
+            # forgotten and the container is not let go in the middle.
+            commit = asyncio.ensure_future(engine.commit(container, config))
+            try:
+                return await asyncio.shield(commit)
+            except asyncio.CancelledError:
+                await asyncio.wait({commit})
+                if not commit.cancelled() and commit.exception() is None:
+                    await engine.remove_image(commit.result(), force=True)
+                raise
 
 
 async def check_alive(engine: Engine, container: str) -> None:
@@ -72,6 +81,28 @@ async def check_alive(engine: Engine, container: str) -> None:
             "The kernel does not run any more, and what was installed in it is gone.",
             "Start the kernel, run the notebook again, and freeze it while the kernel lives.",
         )
+
+
+async def _awake(engine: Engine, container: str) -> None:
+    """Whoever froze it before was killed in the middle: nobody else holds the lock."""
+    await check_alive(engine, container)
+    state = await engine.inspect(container)
+    if state is not None and state.phase == "paused":
+        await engine.unpause(container)
+    elif not (await engine.info()).pause:
+        await _signal(engine, container, "SIGCONT")
+
+
+@asynccontextmanager
+async def _alone(lock: Path) -> AsyncIterator[None]:
+    with lock.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(0.05)
+        yield  # Closing the file gives the lock back, as does the end of the process.
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +45,6 @@ class Snapshots:
         self._kernels = kernels
         self._environments = environments
         self._kernel_specs = kernel_specs
-        self._freezing: dict[str, asyncio.Lock] = {}
 
     # --------------------------------------------------------------------------- making
 
@@ -86,23 +84,20 @@ class Snapshots:
         record = await self._record(kernel_id)
         source = await self._source(record)
         engine = await self._engines.engine()
-        # One at a time: the second would find the container paused.
-        async with self._freezing.setdefault(record.container, asyncio.Lock()):
-            snapshot = await make(
-                settings=self._settings,
-                engine=engine,
-                blobs=self._blobs,
-                environments=self._environments,
-                record=record,
-                source=source,
-                name=name,
-                note=note,
-                exclude=exclude,
-                progress=progress,
-                save=self._save,
-                release=self._release,
-            )
-        return snapshot
+        return await make(
+            settings=self._settings,
+            engine=engine,
+            blobs=self._blobs,
+            environments=self._environments,
+            record=record,
+            source=source,
+            name=name,
+            note=note,
+            exclude=exclude,
+            progress=progress,
+            save=self._save,
+            release=self._release,
+        )
 
     # ------------------------------------------------------------------------- listing
 

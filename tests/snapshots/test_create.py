@@ -254,6 +254,25 @@ async def test_list_and_delete(
     assert await services.snapshots.list() == []
 
 
+async def test_two_at_once_and_one_that_was_killed_before(
+    services: Services, open_notebook: Open, traces: Traces, tmp_path: Path
+) -> None:
+    async with open_notebook(tmp_path / "p/work.ipynb") as notebook:
+        await notebook.run("x = 1")
+        # What a process that is killed in the middle of a freeze leaves.
+        container = traces.container((await services.kernels.record(notebook.kernel_id)).container)
+        container.pause()
+        first, second = await asyncio.gather(
+            *(
+                services.snapshots.create(notebook.kernel_id, name, "", Recorder())
+                for name in ("left", "right")
+            )
+        )
+        assert await notebook.run("x") == "1"
+    assert first.image != second.image
+    assert {first.image, second.image} <= traces.images()
+
+
 # ------------------------------------------------------------------------------ failures
 
 
