@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
+import anyio
 import pytest
 
 from jupyter_mlops.core.kernel import KernelEvent
@@ -100,3 +102,22 @@ async def test_what_happened_to_a_kernel_is_told(running, heard):
 def _plain(data: dict[str, Any]) -> dict[str, Any]:
     """Without what the event system adds."""
     return {key: value for key, value in data.items() if not key.startswith("__")}
+
+
+async def test_a_browser_hears_of_an_operation(running, jp_ws_fetch):
+    """Over the socket that JupyterLab listens to."""
+    socket = await jp_ws_fetch("api", "events", "subscribe")
+
+    async def work(progress: Any) -> dict[str, Any]:
+        return {}
+
+    services = await running.services()
+    started = await services.operations.start("check", "churn", work)
+    heard = []
+    with anyio.fail_after(10):
+        while not heard or heard[-1]["state"] != "succeeded":
+            message = json.loads(await socket.read_message())
+            if message["schema_id"] == OPERATION:
+                heard.append(message)
+    assert {message["id"] for message in heard} == {started.id}
+    socket.close()
