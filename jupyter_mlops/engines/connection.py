@@ -17,10 +17,9 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 from docker.api.client import APIClient
-from docker.errors import APIError, DockerException
 
 from ..core.errors import EngineUnavailableError
-from .failures import GONE, translated
+from .failures import translated
 from .stream import Stream
 
 T = TypeVar("T")
@@ -45,8 +44,9 @@ class Connection:
         self._streams: set[Stream] = set()
         self._limiters: weakref.WeakKeyDictionary[Any, dict[str, anyio.CapacityLimiter]]
         self._limiters = weakref.WeakKeyDictionary()
-        self.revive: Callable[[], bool] = lambda: False
-        """Starts the engine again if it is ours and ended; True when it did. Blocking."""
+        self.prepare: Callable[[], object] = lambda: None
+        """Called before each piece of work, in its thread: starts an engine that is ours and has
+        ended. Never in the middle of a piece of work: half of it would be done twice."""
 
     async def call(
         self,
@@ -124,15 +124,8 @@ class Connection:
     def _run(self, kind: str, work: Callable[[APIClient], T]) -> T:
         try:
             with translated(self.title):
-                try:
-                    result = work(self._client(kind))
-                except APIError:
-                    raise
-                except (DockerException, *GONE) as error:
-                    # Only a connection that was never made may be tried again: nothing was begun.
-                    if not _never_connected(error) or not self.revive():
-                        raise
-                    result = work(self._client(kind))
+                self.prepare()
+                result = work(self._client(kind))
         except EngineUnavailableError:
             self.failed = True
             raise
@@ -160,11 +153,3 @@ class Connection:
         if kind not in limiters:
             limiters[kind] = anyio.CapacityLimiter(_LIMITS[kind])
         return limiters[kind]
-
-
-def _never_connected(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -138,15 +139,20 @@ def state_of(answer: dict[str, Any]) -> State:
     )
 
 
-def timestamp(text: Any) -> str:
-    """The engines' RFC 3339 time, in UTC, without fractions; empty for "never"."""
-    from datetime import datetime, timezone
+def moment(text: str) -> float:
+    """The engines' RFC 3339 time in seconds since 1970. Python 3.10 reads neither nanoseconds
+    nor Z."""
+    match = re.fullmatch(r"([^.Z+]+?)(\.\d+)?(Z|[+-]\d\d:\d\d)", text)
+    if match is None:
+        return 0.0
+    whole, fraction, zone = match.groups()
+    start = datetime.fromisoformat(whole + (zone if zone != "Z" else "+00:00"))
+    return start.timestamp() + float(fraction or 0)
 
-    if isinstance(text, (int, float)):
-        moment = datetime.fromtimestamp(text, timezone.utc)
-        return moment.isoformat(timespec="seconds")
-    # Python 3.10 reads neither nanoseconds nor Z.
-    plain = re.sub(r"\.\d+", "", str(text or "")).replace("Z", "+00:00")
-    if not plain or plain.startswith("0001-"):
+
+def timestamp(text: Any) -> str:
+    """The engines' time in UTC, without fractions; empty for "never"."""
+    if not text or str(text).startswith("0001-"):
         return ""
-    return datetime.fromisoformat(plain).astimezone(timezone.utc).isoformat(timespec="seconds")
+    seconds = text if isinstance(text, (int, float)) else moment(text)
+    return datetime.fromtimestamp(int(seconds), timezone.utc).isoformat(timespec="seconds")

@@ -16,9 +16,12 @@ from docker.errors import APIError, NotFound
 from ..core.errors import InvalidError, KernelDeadError, NotFoundError, UnsupportedError
 from ..core.ports import Container, ContainerSpec, Engine, ImageConfig, State, Usage
 from .connection import Connection
-from .container_config import Host, container_config, state_of
+from .container_config import Host, container_config, moment, state_of
 from .image_config import image_id, label_filter, matches, split_tag
 from .stream import Stream
+
+_SAMPLE_SECONDS = 0.5
+"""Between two samples: several periods of the kernel's CPU limits."""
 
 
 class ContainerCalls(Engine):
@@ -139,7 +142,8 @@ class ContainerCalls(Engine):
 
     async def list(self, labels: Mapping[str, str]) -> list[Container]:
         def ask(client: APIClient) -> list[Container]:
-            answer = client.containers(all=True, filters={"label": label_filter(labels)})
+            filters = {"label": label_filter(labels)} if labels else {}
+            answer = client.containers(all=True, filters=filters)
             return [
                 Container(
                     id=entry["Id"],
@@ -179,19 +183,16 @@ class ContainerCalls(Engine):
         return await self.connection.stream(wait)
 
     async def stats(self, container: str) -> Usage:
-        def sample(client: APIClient) -> tuple[float, dict[str, Any]]:
-            return time.monotonic(), client.stats(container, stream=False, one_shot=True)
-
         def measure(client: APIClient) -> Usage:
             try:
-                before, first = sample(client)
-                time.sleep(0.2)
-                after, second = sample(client)
+                first = client.stats(container, stream=False, one_shot=True)
+                time.sleep(_SAMPLE_SECONDS)
+                second = client.stats(container, stream=False, one_shot=True)
             except ValueError:
                 second = {}  # Podman answers with nothing at all.
             if not second.get("memory_stats", {}).get("usage"):
                 raise KernelDeadError("The container does not run, so it uses nothing.")
-            return _usage(first, second, after - before)
+            return _usage(first, second)
 
         return await self.connection.call(measure)
 
@@ -213,7 +214,7 @@ def _check_sources(spec: ContainerSpec) -> None:
             )
 
 
-def _usage(first: dict[str, Any], second: dict[str, Any], seconds: float) -> Usage:
+def _usage(first: dict[str, Any], second: dict[str, Any]) -> Usage:
     """Two samples to a usage. ``memory`` leaves out file pages that the kernel can drop at once:
     ``total_inactive_file`` on cgroup v1, ``inactive_file`` on v2; Podman tells neither."""
 
@@ -223,8 +224,9 @@ def _usage(first: dict[str, Any], second: dict[str, Any], seconds: float) -> Usa
     memory = second["memory_stats"]
     details = memory.get("stats") or {}
     droppable = int(details.get("total_inactive_file", details.get("inactive_file", 0)) or 0)
+    seconds = moment(second["read"]) - moment(first["read"])
     return Usage(
         memory=max(0, int(memory["usage"]) - droppable),
         memory_limit=int(memory.get("limit") or 0),
-        cpu=max(0.0, (cpu(second) - cpu(first)) / 1e9 / max(seconds, 1e-6)),
+        cpu=max(0.0, (cpu(second) - cpu(first)) / 1e9 / max(seconds, 1e-3)),
     )

@@ -50,7 +50,9 @@ class EventCalls(Engine):
                 loop.call_soon_threadsafe(queue.put_nowait, event)
 
         def read(stream: Stream) -> None:
-            filters = {"type": ["container"], "label": label_filter(labels)}
+            filters = {"type": ["container"]}
+            if labels:
+                filters["label"] = label_filter(labels)
             response = stream.request(
                 "/events",
                 method="GET",

@@ -51,7 +51,7 @@ class ImageCalls(Engine):
             found = {}
             # One label only: Podman 4 finds nothing for two. All: Docker hides an untagged image
             # that another one was made of.
-            filters = {"label": label_filter(labels)[:1]}
+            filters = {"label": label_filter(labels)[:1]} if labels else {}
             for entry in client.images(all=True, filters=filters):
                 if matches(entry.get("Labels"), labels):
                     with contextlib.suppress(NotFound):  # Removed meanwhile.

@@ -61,7 +61,7 @@ class PodmanEngine(DockerApiEngine):
         engine = cls(service.url, insecure=settings.insecure_registries)
         engine._service = service
         # It ends by itself when nobody has asked anything for long: the next call starts it.
-        engine.connection.revive = service.ensure
+        engine.connection.prepare = service.ensure
         return engine
 
     async def close(self) -> None:

@@ -57,6 +57,8 @@ class PodmanService:
 
         Raises EngineUnavailableError: Podman is not installed, or its service does not start.
         """
+        if self._users is not None and self._answers():
+            return False
         program = shutil.which("podman")
         if program is None:
             raise EngineUnavailableError("Podman is not installed.", hint("podman"))

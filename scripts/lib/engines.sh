@@ -6,6 +6,7 @@
 #   ensure_podman            Podman with all that its containers need
 #   ensure_registry_binary   the program `docker-registry`
 #   stop_docker              ends the dockerd that ensure_docker started, and no other
+#   remove_store FOLDER      removes Podman's store in FOLDER (engine_url = podman://FOLDER)
 #
 # Each prints one line. Works as root; another user needs sudo.
 
@@ -113,4 +114,15 @@ ensure_podman() {
 ensure_registry_binary() {
   ensure_apt docker-registry || return 1
   echo "docker-registry $(docker-registry --version | awk '{print $NF}') is installed"
+}
+
+# Podman leaves a mount at the top of its store, and what is volatile elsewhere.
+remove_store() {
+  local folder="$1" volatile mounted
+  volatile="jmlops-$(printf %s "$folder" | sha256sum | cut -c1-8)"
+  volatile="$([ "$(id -u)" = 0 ] && echo /run || echo "${XDG_RUNTIME_DIR:-/tmp}")/$volatile"
+  awk '{print $2}' /proc/self/mounts | sort -r | while read -r mounted; do
+    case "$mounted" in "$folder"/* | "$volatile"/*) as_root umount --lazy "$mounted" ;; esac
+  done
+  as_root rm -rf "$folder" "$volatile"
 }
