@@ -22,6 +22,7 @@ module.exports = {
     // Recording needs an ffmpeg of Playwright's own.
     video: 'off',
     actionTimeout: 20000,
+    viewport: { width: 1440, height: 900 },
     trace: 'retain-on-failure',
     launchOptions: {
       executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',

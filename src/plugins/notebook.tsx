@@ -10,7 +10,7 @@ import {
 } from '@jupyterlab/apputils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { ToolbarButtonComponent } from '@jupyterlab/ui-components';
+import { LabIcon, ToolbarButtonComponent } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { CommandIDs } from '../commands/ids';
@@ -42,61 +42,68 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
       app.shell.activateById(panel.id);
       void app.commands.execute(command);
     };
-    registry.addFactory<NotebookPanel>(
-      'Notebook',
-      'mlops-environment',
-      panel => {
-        const kernel = new NotebookKernel(panel.sessionContext, mlops.client);
-        const widget = ReactWidget.create(
-          <>
-            <EnvironmentChip
-              kernel={kernel}
-              trans={trans}
-              onFreeze={() => execute(panel, CommandIDs.freeze)}
-              onSwitch={() => void dialogs.selectKernel(panel.sessionContext)}
-            />
-            <Buttons
-              kernel={kernel}
-              freeze={trans.__('Freeze')}
-              exportModel={trans.__('Export to SageMaker')}
-              run={command => execute(panel, command)}
-            />
-          </>
-        );
-        widget.addClass('jp-MLOpsToolbar');
-        widget.disposed.connect(() => kernel.dispose());
-        return widget;
+    // One model a notebook, shared by its toolbar items.
+    const kernels = new WeakMap<NotebookPanel, NotebookKernel>();
+    const kernelOf = (panel: NotebookPanel): NotebookKernel => {
+      let kernel = kernels.get(panel);
+      if (!kernel) {
+        kernel = new NotebookKernel(panel.sessionContext, mlops.client);
+        kernels.set(panel, kernel);
+        panel.disposed.connect(() => kernels.get(panel)?.dispose());
       }
-    );
+      return kernel;
+    };
+    const add = (
+      name: string,
+      content: (panel: NotebookPanel) => React.ReactElement
+    ) =>
+      registry.addFactory<NotebookPanel>('Notebook', name, panel => {
+        const widget = ReactWidget.create(content(panel));
+        widget.addClass('jp-MLOpsToolbar');
+        return widget;
+      });
+    add('mlops-environment', panel => (
+      <EnvironmentChip
+        kernel={kernelOf(panel)}
+        trans={trans}
+        onFreeze={() => execute(panel, CommandIDs.freeze)}
+        onSwitch={() => void dialogs.selectKernel(panel.sessionContext)}
+      />
+    ));
+    add('mlops-freeze', panel => (
+      <Action
+        kernel={kernelOf(panel)}
+        icon={freezeIcon}
+        label={trans.__('Freeze')}
+        onClick={() => execute(panel, CommandIDs.freeze)}
+      />
+    ));
+    add('mlops-export', panel => (
+      <Action
+        kernel={kernelOf(panel)}
+        icon={exportIcon}
+        label={trans.__('Export to SageMaker')}
+        onClick={() => execute(panel, CommandIDs.exportModel)}
+      />
+    ));
   }
 };
 
-/** The two actions, shown only for kernels that are ours. */
-function Buttons(props: {
+/** A button that is shown only for kernels that are ours. */
+function Action(props: {
   kernel: NotebookKernel;
-  freeze: string;
-  exportModel: string;
-  run: (command: string) => void;
+  icon: LabIcon;
+  label: string;
+  onClick: () => void;
 }): React.ReactElement | null {
-  const { kernel, freeze, exportModel, run } = props;
+  const { kernel, icon, label, onClick } = props;
   useChanges(kernel);
-  if (!kernel.pointer) {
-    return null;
-  }
-  return (
-    <>
-      <ToolbarButtonComponent
-        icon={freezeIcon}
-        label={freeze}
-        tooltip={freeze}
-        onClick={() => run(CommandIDs.freeze)}
-      />
-      <ToolbarButtonComponent
-        icon={exportIcon}
-        label={exportModel}
-        tooltip={exportModel}
-        onClick={() => run(CommandIDs.exportModel)}
-      />
-    </>
-  );
+  return kernel.pointer ? (
+    <ToolbarButtonComponent
+      icon={icon}
+      label={label}
+      tooltip={label}
+      onClick={onClick}
+    />
+  ) : null;
 }
