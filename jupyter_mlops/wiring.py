@@ -11,7 +11,7 @@ from traitlets.config import Config
 
 from .config import Mlops
 from .core.operation import Operation
-from .core.ports import Blobs, Registries, Store, Target
+from .core.ports import Blobs, EngineProvider, Registries, Store, Target
 from .core.settings import Settings
 from .engines.debian import Debian
 from .engines.discovery import EngineDiscovery
@@ -38,7 +38,7 @@ class Services:
     settings: Settings
     store: Store
     blobs: Blobs
-    engines: EngineDiscovery
+    engines: EngineProvider
     operations: Operations
     environments: Environments
     kernels: Kernels
@@ -100,7 +100,7 @@ def build(
 
 
 def _targets(
-    settings: Settings, engines: EngineDiscovery, blobs: Blobs, registries: Registries
+    settings: Settings, engines: EngineProvider, blobs: Blobs, registries: Registries
 ) -> dict[str, Callable[[], Target]]:
     """Installed targets by name; each is imported when it is first used."""
 

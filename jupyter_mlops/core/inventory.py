@@ -91,9 +91,7 @@ def diff(before: Inventory, after: Inventory) -> InventoryDiff:
                 removed.append(Change(ecosystem, name, a.version, ""))
             elif a is not None and b is not None:
                 if (a.version, a.source) != (b.version, b.source):
-                    changed.append(
-                        Change(ecosystem, name, _shown(a, b), _shown(b, a))
-                    )
+                    changed.append(Change(ecosystem, name, _shown(a, b), _shown(b, a)))
                 if set(b.patched) - set(a.patched):
                     files = ", ".join(sorted(set(b.patched) - set(a.patched)))
                     patched.append(Change(ecosystem, name, a.version, files))

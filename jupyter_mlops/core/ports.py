@@ -297,6 +297,8 @@ class EngineProvider(Protocol):
         the command that installs or starts one on this system."""
         ...
 
+    async def close(self) -> None: ...
+
 
 class RootFilesystem(Protocol):
     """Makes the root file system of a base image from distribution packages."""
@@ -478,9 +480,7 @@ class Repository(Protocol, Generic[T]):
 
     async def get(self, key: str) -> T | None: ...
 
-    async def list(
-        self, *, limit: int | None = None, after: str = "", **where: str
-    ) -> list[T]:
+    async def list(self, *, limit: int | None = None, after: str = "", **where: str) -> list[T]:
         """Newest first; ``after`` is the key of the last one seen; ``where`` on indexed fields."""
         ...
 

@@ -27,9 +27,7 @@ def main(endpoint: str, sample: str, expected: str) -> None:
     sagemaker = boto3.client("sagemaker")
     described = sagemaker.describe_endpoint(EndpointName=endpoint)
     assert described["EndpointStatus"] == "InService", described["EndpointStatus"]
-    config = sagemaker.describe_endpoint_config(
-        EndpointConfigName=described["EndpointConfigName"]
-    )
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
     model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
     container = model["PrimaryContainer"]
     image = container["Image"]
