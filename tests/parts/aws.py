@@ -253,7 +253,8 @@ class Hosting:
             container.remove(force=True)
         for image in self._images:
             self._docker.images.remove(image, force=True)
-        self._running.clear()
+        for kept in (self._running, self._containers, self._images):
+            kept.clear()
         self._docker.close()
 
 
