@@ -173,7 +173,8 @@ class Operations:
 
     async def _carry(self, running: RunningOperation, work: Work) -> MlopsError | None:
         """Do the work and record how it ended; returns the error that it ended with."""
-        running.task = asyncio.create_task(_result(work, running))
+        running.begin(asyncio.create_task(_result(work, running)))
+        assert running.task is not None
         watch = asyncio.create_task(self._watch(running))
         error: MlopsError | None = None
         asked_to_stop = False

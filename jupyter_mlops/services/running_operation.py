@@ -69,9 +69,16 @@ class RunningOperation:
 
     def cancel(self) -> None:
         """Ask the work to stop. It gets one CancelledError: cleaning up is never cut short."""
-        if self.task is not None and not self.cancelling:
+        if not self.cancelling:
             self.cancelling = True
-            self.task.cancel()
+            if self.task is not None:
+                self.task.cancel()
+
+    def begin(self, task: asyncio.Task[dict[str, Any]]) -> None:
+        """The work begins; one that was cancelled before ends at its first step."""
+        self.task = task
+        if self.cancelling:
+            task.cancel()
 
     def end(self, **fields: Any) -> Operation:
         """The last change: ends the running phase and closes the log."""

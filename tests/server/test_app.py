@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from jupyter_mlops.core.kernel import KernelRecord
+from tests.parts.waiting import wait_until
 
 PROJECT = "registry.example.com/team/churn"
 
@@ -44,10 +44,16 @@ async def test_an_interrupted_server_stops_in_order(jp_serverapp, running):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.fixture
+def dead_process() -> int:
+    """The number of a process that was."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
 @pytest.mark.docker
-async def test_kernels_of_a_killed_server_are_removed_at_the_start(running, tmp_path):
-    gone = subprocess.Popen(["true"])
-    gone.wait()
+async def test_kernels_of_a_killed_server_are_removed_at_the_start(running, tmp_path, dead_process):
     services = await running.services()
     record = KernelRecord(
         id="k-left",
@@ -62,7 +68,7 @@ async def test_kernels_of_a_killed_server_are_removed_at_the_start(running, tmp_
         home=str(tmp_path / "home"),
         started="2020-01-01T00:00:00+00:00",
     )
-    await services.store.kernels.save(replace(record, pid=gone.pid))
+    await services.store.kernels.save(replace(record, pid=dead_process))
     await wait_until(lambda: running._started.done())
     assert await services.store.kernels.list() == []
 
@@ -70,11 +76,3 @@ async def test_kernels_of_a_killed_server_are_removed_at_the_start(running, tmp_
 async def test_a_server_that_is_stopped_at_once_stops(running):
     await running.close()
     assert running._making is None
-
-
-async def wait_until(true: Any) -> None:
-    for _ in range(200):
-        if true():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it does not become true")

@@ -11,6 +11,7 @@ import pytest
 
 from jupyter_mlops.core.kernel import KernelEvent
 from jupyter_mlops.server.events import ENVIRONMENTS, KERNEL, OPERATION
+from tests.parts.waiting import wait_until
 
 
 @pytest.fixture
@@ -27,8 +28,7 @@ def heard(jp_serverapp: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def settled(services: Any) -> None:
-    while services.operations._tasks:
-        await asyncio.sleep(0.02)
+    await wait_until(lambda: not services.operations._tasks)
     # Listeners are called by tasks of their own.
     await asyncio.sleep(0.05)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from traitlets.config import Config
 
 from jupyter_mlops.core.environment import Environment, EnvironmentSpec
 from jupyter_mlops.core.operation import Operation, OperationState
@@ -206,16 +208,19 @@ async def test_files_are_only_put_below_the_folder_that_jupyter_shows(
     assert handler.shown_path(inside) == "project/run 1"
 
 
-async def test_kernel_specs_of_ours_are_shown_with_the_others(jp_fetch, mlops_config):
-    import json
-
+@pytest.fixture
+def kernel_spec(mlops_config: Config) -> str:
+    """One in our folder, where nobody needs to know of it; returns its name."""
     folder = Path(mlops_config.Mlops.data_dir) / "kernels" / "mlops-churn"
     folder.mkdir(parents=True)
-    (folder / "kernel.json").write_text(
-        json.dumps({"argv": ["x"], "display_name": "churn", "language": "python"})
-    )
+    spec = {"argv": ["x"], "display_name": "churn", "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    return folder.name
+
+
+async def test_kernel_specs_of_ours_are_shown_with_the_others(kernel_spec, jp_fetch):
     answer = await jp_fetch("api", "kernelspecs")
-    assert "mlops-churn" in json.loads(answer.body)["kernelspecs"]
+    assert kernel_spec in json.loads(answer.body)["kernelspecs"]
 
 
 async def test_closing_the_server_interrupts_what_runs(api, running, mlops_config):
@@ -235,10 +240,14 @@ async def test_closing_the_server_interrupts_what_runs(api, running, mlops_confi
     await store.close()
 
 
-async def test_services_that_could_not_be_made_are_tried_again(api, mlops_config):
+@pytest.fixture
+def file_in_the_way(mlops_config: Config) -> Path:
     data = Path(mlops_config.Mlops.data_dir)
-    data.parent.mkdir(exist_ok=True)
     data.write_text("a file where the folder should be")
+    return data
+
+
+async def test_services_that_could_not_be_made_are_tried_again(file_in_the_way, api):
     assert (await api("get", "environments")).status == 500
-    data.unlink()
+    await asyncio.to_thread(file_in_the_way.unlink)
     assert (await api("get", "environments")).status == 200

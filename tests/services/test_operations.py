@@ -11,7 +11,6 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-import anyio
 import pytest
 
 from jupyter_mlops.core.errors import (
@@ -23,6 +22,7 @@ from jupyter_mlops.core.operation import Operation, OperationState
 from jupyter_mlops.core.settings import NetworkSettings, Settings
 from jupyter_mlops.services.operations import Operations
 from jupyter_mlops.store.store import SqlStore
+from tests.parts.waiting import wait_until
 
 
 @pytest.fixture
@@ -51,12 +51,11 @@ def operations(settings: Settings, changes: list[Operation], jp_asyncio_loop):
 
 
 async def ended(operations: Operations, id: str) -> Operation:
-    with anyio.fail_after(20):
-        while not (await operations.get(id)).state.ended:
-            await asyncio.sleep(0.02)
-    # Only what is saved counts.
-    while id in operations._running:
-        await asyncio.sleep(0.02)
+    async def has_ended() -> bool:
+        # Only what is saved counts.
+        return (await operations.get(id)).state.ended and id not in operations._running
+
+    await wait_until(has_ended)
     return await operations.get(id)
 
 
@@ -124,8 +123,7 @@ async def test_an_unforeseen_error_is_put_in_plain_words(operations: Operations)
 async def test_a_full_disk_is_named(operations: Operations):
     async def work(progress):
         # The device that is always full.
-        with Path("/dev/full").open("w") as file:
-            file.write("x" * 100_000)
+        await asyncio.to_thread(Path("/dev/full").write_text, "x" * 100_000)
 
     operation = await ended(operations, (await operations.start("build", "churn", work)).id)
     assert operation.error is not None and operation.error.code == "disk_full"
@@ -150,6 +148,17 @@ async def test_cancel_waits_for_the_cleaning_up(operations: Operations):
     assert again.state is OperationState.CANCELLED
     with pytest.raises(NotFoundError):
         await operations.cancel("o-none")
+
+
+async def test_cancel_before_the_work_began(operations: Operations):
+    done = []
+
+    async def work(progress):
+        done.append(True)
+
+    started = await operations.start("build", "churn", work)
+    assert (await operations.cancel(started.id)).state is OperationState.CANCELLED
+    assert not done
 
 
 async def test_a_cancelled_operation_stays_cancelled_when_cleaning_up_fails(operations):
@@ -250,9 +259,11 @@ async def test_progress_is_saved_for_other_processes(operations: Operations, set
     started = await operations.start("build", "churn", work)
     await begun.wait()
     other = Operations(SqlStore(settings.data / "mlops.sqlite"), settings)
-    with anyio.fail_after(10):
-        while (await other.get(started.id)).progress != 0.5:
-            await asyncio.sleep(0.05)
+
+    async def is_half_done() -> bool:
+        return (await other.get(started.id)).progress == 0.5
+
+    await wait_until(is_half_done)
     # Another process cancels by its file.
     (settings.data / "logs" / f"{started.id}.cancel").touch()
     assert (await ended(operations, started.id)).state is OperationState.CANCELLED
@@ -323,18 +334,21 @@ async def test_operations_of_a_killed_process_are_interrupted(
     assert await operations.recover() == 0
 
 
-async def test_a_process_number_that_was_given_out_again_is_not_trusted(operations: Operations):
-    other = subprocess.Popen(["sleep", "60"])
-    try:
-        left = Operation(
-            "o-old", "build", "churn", OperationState.RUNNING, "2020-01-01T00:00:00+00:00"
-        )
-        await operations._store.operations.save(replace(left, pid=other.pid))
-        assert await operations.recover() == 1
-        assert (await operations.get("o-old")).state is OperationState.INTERRUPTED
-    finally:
-        other.kill()
-        other.wait()
+@pytest.fixture
+def other_process():
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+async def test_a_process_number_that_was_given_out_again_is_not_trusted(
+    operations: Operations, other_process
+):
+    left = Operation("o-old", "build", "churn", OperationState.RUNNING, "2020-01-01T00:00:00+00:00")
+    await operations._store.operations.save(replace(left, pid=other_process.pid))
+    assert await operations.recover() == 1
+    assert (await operations.get("o-old")).state is OperationState.INTERRUPTED
 
 
 async def test_close_interrupts_what_runs(operations: Operations, settings: Settings):

@@ -93,8 +93,8 @@ asyncio.run(main())
 """
 
 
-async def test_three_processes_open_a_new_file_together(store: SqlStore, tmp_path: Path):
-    file = tmp_path / "shared" / "mlops.sqlite"
+def in_three_processes(file: Path) -> list[int]:
+    """The revision numbers that they were given."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", PROCESS, str(file)],
@@ -116,6 +116,12 @@ async def test_three_processes_open_a_new_file_together(store: SqlStore, tmp_pat
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 0
         numbers += [int(word) for word in out.split()]
+    return numbers
+
+
+async def test_three_processes_open_a_new_file_together(tmp_path: Path):
+    file = tmp_path / "shared" / "mlops.sqlite"
+    numbers = await asyncio.to_thread(in_three_processes, file)
     assert sorted(numbers) == list(range(1, 76))
     shared = SqlStore(file)
     assert len(await shared.environments.list()) == 75
