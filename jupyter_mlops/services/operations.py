@@ -215,7 +215,9 @@ class Operations:
             return self._record_cancelled(running)
         failure = running.task.exception()
         if failure is None:
-            running.end(state=OperationState.SUCCEEDED, result=running.task.result(), progress=1.0)
+            running.end(
+                state=OperationState.SUCCEEDED, result=running.task.result() or {}, progress=1.0
+            )
             return None
         if isinstance(failure, CancelledError):
             return self._record_cancelled(running)
