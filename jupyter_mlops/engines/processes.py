@@ -163,7 +163,7 @@ def _run(
     finally:
         process.known.set()
         output.finish()
-    return _exit_code(client, created)
+    return _exit_code(stream, created)
 
 
 def _feed(response: Any, data: bytes) -> None:
@@ -176,17 +176,20 @@ def _feed(response: Any, data: bytes) -> None:
         sock.shutdown(socket.SHUT_WR)
 
 
-def _exit_code(client: Any, created: str) -> int:
-    """The streams close a moment before the engine knows the exit code."""
+def _exit_code(stream: Stream, created: str) -> int:
+    """The output ends a moment before the engine knows the exit code, or long before it, when the
+    process closes its output and works on."""
     pause = 0.005
     while True:
         try:
-            answer = client.exec_inspect(created)
+            answer = stream.client.exec_inspect(created)
         except NotFound as error:
             raise KernelDeadError("The container was removed while a process ran in it.") from error
         if not answer.get("Running"):
             code = answer.get("ExitCode")
             return int(code) if code is not None else 137
+        if stream.closed:
+            return 137
         time.sleep(pause)
         pause = min(pause * 2, 0.5)
 
