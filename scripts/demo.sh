@@ -116,6 +116,7 @@ EOF
 }
 
 base() {
+  ensure_apt mmdebstrap >&2
   mlops base list | json '[b["name"] for b in d]' | grep -q "'debian'" || mlops base create debian >/dev/null
   mlops base list | json '"%s, %.0f MB" % (d[0]["origin"], d[0]["size"] / 1e6)'
 }

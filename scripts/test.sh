@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # All tests, from a fresh machine, against real parts. See docs/developers.
 #   scripts/test.sh            everything
-#   scripts/test.sh python -k snapshots   one suite (lint, python, jest, wheel, browser), with its arguments
+#   scripts/test.sh python -k snapshots   one suite (lint, docs, jest, wheel, python, browser), with its arguments
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 cd "$ROOT"
 . scripts/lib/engines.sh
 . scripts/lib/project.sh
 
-suites=(lint jest wheel python browser)
+suites=(lint docs jest wheel python browser)
 arguments=()
 if [ $# -gt 0 ]; then
   suites=("$1")
@@ -28,6 +28,11 @@ lint() {
   lint-imports
   jlpm install --immutable >/dev/null
   jlpm lint:check
+}
+
+docs() {
+  uv pip install --quiet -r <("$VENV/bin/python" -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"]))')
+  sphinx-build -q -W -b html docs docs/_build
 }
 
 jest() {
@@ -68,6 +73,8 @@ ensure_parts() {
   ensure_docker
   ensure_podman
   ensure_registry_binary
+  # Base images, image archives read by other programs, tiny images, passwords of registries.
+  ensure_apt mmdebstrap skopeo busybox-static apache2-utils git
 }
 
 for suite in "${suites[@]}"; do

@@ -23,6 +23,8 @@ module.exports = {
     video: 'off',
     actionTimeout: 20000,
     viewport: { width: 1440, height: 900 },
+    // Without a graphics card, what moves costs a processor.
+    contextOptions: { reducedMotion: 'reduce' },
     trace: 'retain-on-failure',
     launchOptions: {
       executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
