@@ -13,9 +13,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from jupyter_mlops.core.environment import Resources
 from jupyter_mlops.core.errors import InvalidError, KernelDeadError, NotFoundError
+from jupyter_mlops.core.inventory import InventoryDiff
 from jupyter_mlops.core.kernel import kernel_folder
 from jupyter_mlops.kernels.notebooks import ContainerNotebooks
 from jupyter_mlops.services.kernels import Kernels
+from jupyter_mlops.wiring import Services
+from tests.parts.services import Recorder, Tiny
 
 from .conftest import MIB, Place
 
@@ -175,3 +178,23 @@ async def test_what_a_killed_process_left_is_collected(place: Place):
     assert await place.containers() == []
     assert await store.kernels.list() == []
     assert not kernel_folder(place.parts.settings.runtime, record.id).exists()
+
+
+async def test_drift_is_exactly_what_was_installed(
+    services: Services, tiny_environment: Tiny, folder: Path
+):
+    drift: list[InventoryDiff] = []
+
+    async def keep(kernel_id: str) -> None:
+        drift.append(await services.kernels.drift(kernel_id))
+
+    notebook = write(folder / "a.ipynb", "%pip install --quiet toolz", "import toolz")
+    recorder = Recorder()
+    output = await services.kernels.run(
+        notebook, "tiny", recorder, output=folder / "out.ipynb", keep=keep
+    )
+    assert output == folder / "out.ipynb"
+    assert recorder.phases == ["run"] and "cell 2 of 2" in recorder.text
+    (found,) = drift
+    assert [(c.ecosystem, c.name) for c in found.added] == [("pypi", "toolz")]
+    assert not (found.removed or found.changed or found.patched)

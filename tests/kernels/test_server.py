@@ -18,7 +18,6 @@ from traitlets.config import Config
 
 from jupyter_mlops.core.layout import LABEL_KERNEL
 from jupyter_mlops.server.events import KERNEL
-from jupyter_mlops.server.kernel_dirs import show_kernels
 from tests.parts.services import Tiny
 
 pytestmark = pytest.mark.docker
@@ -39,9 +38,9 @@ def jp_server_config(
 
 
 @pytest.fixture(autouse=True)
-def kernels_shown(jp_serverapp: Any, jp_asyncio_loop: asyncio.AbstractEventLoop) -> None:
-    """As the extension does when the server starts; this fixture's server only initializes."""
-    jp_asyncio_loop.run_until_complete(show_kernels(jp_serverapp))
+def extension_started(jp_serverapp: Any, jp_asyncio_loop: asyncio.AbstractEventLoop) -> None:
+    """As a server does when it runs; the fixture's only initializes."""
+    jp_asyncio_loop.run_until_complete(jp_serverapp.extension_manager.start_all_extensions())
 
 
 class Channels:
