@@ -16,7 +16,13 @@ from jupyter_mlops.core.errors import (
     UnsatisfiableError,
 )
 from jupyter_mlops.core.inventory import diff
-from jupyter_mlops.core.layout import LABEL_ENVIRONMENT, LABEL_KIND, LABEL_OWNER, LABEL_REVISION
+from jupyter_mlops.core.layout import (
+    LABEL_ENVIRONMENT,
+    LABEL_KIND,
+    LABEL_OWNER,
+    LABEL_REVISION,
+    LABELS,
+)
 from jupyter_mlops.wiring import Services
 from tests.parts.services import Recorder, Tiny, tiny_spec
 
@@ -92,7 +98,7 @@ async def test_image_holds_nothing_of_ours(services: Services, tiny_environment:
     variables = dict(item.split("=", 1) for item in config["Env"])
     assert variables.pop("PATH").startswith("/opt/env/bin:")
     assert variables == {"VIRTUAL_ENV": "/opt/env", "TINY": "yes"}
-    assert {k: v for k, v in config["Labels"].items() if v} == {
+    assert {k: v for k, v in config["Labels"].items() if v and k in LABELS} == {
         LABEL_KIND: "revision",
         LABEL_OWNER: services.settings.owner,
         LABEL_ENVIRONMENT: "tiny",
