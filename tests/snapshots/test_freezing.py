@@ -46,11 +46,8 @@ async def test_what_a_user_installed_belongs_to_group_0(
             "echo x > a.py; chmod 755 a.py; echo y > b.py; echo z > c.py; chmod 600 c.py;"
             "ln -s /etc/passwd link"
         )
-        mode = "cd /opt/env/lib/new; stat -c '%n %u %g %a' . a.py b.py c.py"
-        assert (
-            sh(mode)
-            == ". 1234 1234 755\na.py 1234 1234 755\nb.py 1234 1234 644\nc.py 1234 1234 600"
-        )
+        mode = "cd /opt/env/lib/new; echo $(stat -c '%u:%g:%a' . a.py b.py c.py)"
+        assert sh(mode) == "1234:1234:755 1234:1234:755 1234:1234:644 1234:1234:600"
         engine = await services.engines.engine()
         await _share(engine, container.id, started, Recorder())
         assert sh(mode) == "1234:0:775 1234:0:775 1234:0:664 1234:0:660"
