@@ -39,6 +39,8 @@ class Connection:
         self.tls = tls or False
         self.failed = False
         """A call found the engine gone, and none has succeeded since."""
+        self.failures = 0
+        """How often a call found the engine gone: another one may answer since."""
         self._clients: dict[str, APIClient] = {}
         self._lock = threading.Lock()
         self._streams: set[Stream] = set()
@@ -128,6 +130,7 @@ class Connection:
                 result = work(self._client(kind))
         except EngineUnavailableError:
             self.failed = True
+            self.failures += 1
             raise
         self.failed = False
         return result

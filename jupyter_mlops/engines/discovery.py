@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +81,13 @@ class EngineDiscovery:
         if url.startswith("podman://"):
             tries.append(self._own_podman)
         elif url:
-            tries.append(lambda: self._at(Address(url, "the setting engine_url")))
+            tries.append(partial(self._at, Address(url, "the setting engine_url")))
         else:
             if wanted in ("auto", "docker"):
                 addresses = await anyio.to_thread.run_sync(lambda: list(docker_addresses()))
-                tries += [lambda a=address: self._at(a) for address in addresses]
+                tries += [partial(self._at, address) for address in addresses]
             if wanted in ("auto", "podman"):
-                tries += [lambda a=address: self._at(a) for address in podman_addresses()]
+                tries += [partial(self._at, address) for address in podman_addresses()]
                 tries.append(self._own_podman)
         for attempt in tries:
             try:
@@ -130,7 +131,7 @@ class EngineDiscovery:
 
 def docker_addresses() -> Iterator[Address]:
     """In the order of design section 5. Blocking: reads Docker's configuration."""
-    from docker.context import ContextAPI
+    from docker.context.api import ContextAPI
     from docker.utils.utils import kwargs_from_env
 
     seen = set()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from docker.api.client import APIClient
 
+from ..core.errors import UnsupportedError
 from ..core.ports import Capabilities, ImageConfig
 from .connection import Connection
 from .container_config import Host
@@ -31,10 +32,20 @@ class DockerApiEngine(ContainerCalls, ImageCalls, ImageFileCalls, ProcessCalls, 
     def __init__(self, url: str, tls: Any = None) -> None:
         self.connection = Connection(url, self.title, tls)
         self._known: Host | None = None
+        self._failures_known = 0
 
     async def info(self) -> Capabilities:
-        self._known = None  # Asked by people: the engine may have been replaced by a newer one.
         return (await self._host()).capabilities
+
+    async def pause(self, container: str) -> None:
+        try:
+            await super().pause(container)
+        except UnsupportedError:
+            # Found out, whatever the engine says of itself.
+            if self._known is not None:
+                capabilities = replace(self._known.capabilities, pause=False)
+                self._known = replace(self._known, capabilities=capabilities)
+            raise
 
     async def ping(self) -> None:
         """Raises EngineUnavailableError when the engine does not answer."""
@@ -44,8 +55,11 @@ class DockerApiEngine(ContainerCalls, ImageCalls, ImageFileCalls, ProcessCalls, 
         await asyncio.to_thread(self.connection.close)
 
     async def _host(self) -> Host:
-        if self._known is None:
+        """Asked once, and again when the engine was gone: an update may have replaced it."""
+        failures = self.connection.failures
+        if self._known is None or failures != self._failures_known:
             self._known = await self.connection.call(self._ask)
+            self._failures_known = failures
         return self._known
 
     def _changes(self, config: ImageConfig, current: Mapping[str, Any]) -> list[str]:
@@ -76,12 +90,6 @@ class DockerApiEngine(ContainerCalls, ImageCalls, ImageFileCalls, ProcessCalls, 
             selinux=any("selinux" in option for option in security),
             log_driver=str(info.get("LoggingDriver") or ""),
         )
-
-    def _without_pause(self) -> None:
-        if self._known is not None:
-            self._known = replace(
-                self._known, capabilities=replace(self._known.capabilities, pause=False)
-            )
 
 
 def _engine_version(version: dict[str, Any]) -> str:

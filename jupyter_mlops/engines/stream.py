@@ -12,8 +12,7 @@ from typing import Any
 import requests
 from docker.api.client import APIClient
 from docker.errors import create_api_error_from_http_exception
-from docker.transport import UnixHTTPAdapter
-from docker.transport.unixconn import UnixHTTPConnectionPool
+from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnectionPool
 
 _HEADER = 8
 STDOUT, STDERR = 1, 2
