@@ -11,6 +11,13 @@ cd "$ROOT"
 suites=(lint docs jest wheel python browser)
 arguments=()
 if [ $# -gt 0 ]; then
+  case " ${suites[*]} " in
+    *" $1 "*) ;;
+    *)
+      sed -n '2,4s/^# \{0,1\}//p' "$0"
+      exit 2
+      ;;
+  esac
   suites=("$1")
   arguments=("${@:2}")
 fi
@@ -22,26 +29,27 @@ ensure_venv
 ensure_package test,lint
 ensure_node
 
-lint() {
-  ruff check . && ruff format --check .
+run_lint() {
+  ruff check .
+  ruff format --check .
   mypy
   lint-imports
   jlpm install --immutable >/dev/null
   jlpm lint:check
 }
 
-docs() {
-  uv pip install --quiet -r <("$VENV/bin/python" -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"]))')
+run_docs() {
+  uv pip install --quiet --no-build-isolation -e "$ROOT[docs]"
   sphinx-build -q -W -b html docs docs/_build
 }
 
-jest() {
+run_jest() {
   jlpm install --immutable >/dev/null
   jlpm test "${arguments[@]}"
 }
 
 # The wheel must install, and its two halves be found, where there is no Node.
-wheel() {
+run_wheel() {
   local folder
   folder=$(mktemp -d)
   uv build --quiet --wheel --no-build-isolation --out-dir "$folder" .
@@ -54,12 +62,12 @@ wheel() {
   rm -rf "$folder"
 }
 
-python() {
+run_python() {
   ensure_parts
   "$VENV/bin/python" -m pytest "${arguments[@]}"
 }
 
-browser() {
+run_browser() {
   ensure_parts
   ensure_apt chromium fonts-dejavu-core
   (
@@ -79,6 +87,6 @@ ensure_parts() {
 
 for suite in "${suites[@]}"; do
   title "$suite"
-  "$suite"
+  "run_$suite"
 done
 title "All passed"
