@@ -16,7 +16,7 @@ from tests.parts.services import run_apart
 
 from .conftest import ALICE, BOB, PASSWORD, Hub
 
-pytestmark = [pytest.mark.hub, pytest.mark.docker]
+pytestmark = [pytest.mark.hub, pytest.mark.docker, pytest.mark.timeout(600)]
 
 SPEC = "name: hubbed\nbase: debian\npython: [humanize]\n"
 

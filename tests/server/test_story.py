@@ -83,6 +83,7 @@ async def pip_install(jp_serverapp: Any, kernel_id: str, package: str) -> None:
 
 @pytest.mark.docker
 @pytest.mark.registry
+@pytest.mark.timeout(900)
 async def test_the_story(
     api: Any,
     finished: Any,
