@@ -6,11 +6,13 @@ import asyncio
 import hashlib
 import io
 import json
+import os
 import subprocess
 import tarfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -306,12 +308,13 @@ async def test_a_plan_names_everything_and_makes_nothing(aws: Aws, bench: Bench)
 # ------------------------------------------------------------------------------ manifests
 
 
-@pytest.fixture
-def podman_image(model_layer: bytes, tmp_path: Path) -> Iterator[str]:
+@contextmanager
+def committed_by_podman(layer: bytes, folder: Path) -> Iterator[str]:
     """An image that Podman committed itself: it pushes such ones as OCI."""
-    file = tmp_path / "image.tar"
-    file.write_bytes(archive("localhost/mlops/from-docker:latest", model_layer))
-    ref = "localhost/mlops/package/podman:latest"
+    file = folder / "image.tar"
+    loaded = f"localhost/mlops/loaded-{uuid.uuid4().hex[:8]}:latest"
+    ref = loaded.replace("loaded", "committed")
+    file.write_bytes(archive(loaded, layer))
 
     def podman(*arguments: str) -> str:
         done = subprocess.run(["podman", *arguments], capture_output=True, text=True)
@@ -319,11 +322,29 @@ def podman_image(model_layer: bytes, tmp_path: Path) -> Iterator[str]:
         return done.stdout.strip()
 
     podman("load", "-q", "-i", str(file))
-    container = podman("create", "localhost/mlops/from-docker:latest", "serve")
+    container = podman("create", loaded, "serve")
     podman("commit", "-q", "--format", "oci", container, ref)
     podman("rm", container)
     yield "sha256:" + podman("inspect", "-t", "image", "-f", "{{.Id}}", ref)
-    podman("rmi", "-f", ref, "localhost/mlops/from-docker:latest")
+    podman("rmi", "-f", ref, loaded)
+
+
+@pytest.fixture
+def podman_image(model_layer: bytes, tmp_path: Path) -> Iterator[str]:
+    with committed_by_podman(model_layer, tmp_path) as image:
+        yield image
+
+
+@pytest.fixture
+def fresh_podman_image(tmp_path: Path) -> Iterator[str]:
+    """One that Podman has not compressed yet: it reuses what it knows of older ones."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        entry = tarfile.TarInfo("random")
+        entry.size = 4096
+        tar.addfile(entry, io.BytesIO(os.urandom(entry.size)))
+    with committed_by_podman(buffer.getvalue(), tmp_path) as image:
+        yield image
 
 
 @pytest.mark.podman
@@ -353,24 +374,19 @@ async def test_podmans_oci_manifest_is_converted(
 
 @pytest.mark.podman
 async def test_layers_that_docker_cannot_read_are_refused(
-    aws: Aws, make_bench: Callable[..., Bench], podman_image: str
+    aws: Aws, make_bench: Callable[..., Bench], fresh_podman_image: str
 ) -> None:
     """Podman compressed with zstd: such a push is accepted by every registry, and never runs."""
-    bench = make_bench(podman_image, "podman")
+    bench = make_bench(fresh_podman_image, "podman")
     package = await bench.package()
     seed = f"{bench.host}/{bench.repository}:seed"
     zstd = ("--tls-verify=false", "--compression-format", "zstd")
-    await anyio.run_process(["podman", "push", "-q", *zstd, podman_image, seed])
+    await anyio.run_process(["podman", "push", "-q", *zstd, fresh_podman_image, seed])
     # The engine's own push finds zstd layers there and reuses them.
-    try:
+    with pytest.raises(ManifestRejectedError, match="gzip"):
         await bench.deploy()
-    except ManifestRejectedError as error:
-        assert "gzip" in str(error)
-        assert left(aws) == NOTHING
-    else:
-        named = await manifest_of(bench, f"{bench.host}/{bench.repository}:{package.id}")
-        kinds = {layer["mediaType"] for layer in json.loads(named.content)["layers"]}
-        assert not any("zstd" in kind for kind in kinds)
+    assert package.id not in await pushed_tags(bench)
+    assert left(aws) == NOTHING
 
 
 async def test_a_manifest_that_sagemaker_rejects(aws: Aws, bench: Bench) -> None:
@@ -564,8 +580,6 @@ def test_a_setting_that_is_not_known(
 
 
 async def test_a_big_model_travels_in_parts(aws: Aws, bench: Bench) -> None:
-    import os
-
     package = await bench.package()
     package = replace(package, model=await bench.blobs.put(os.urandom(20 * 1024**2)))
 
