@@ -9,7 +9,6 @@ const MINUTE = 60_000;
 
 // One story: each test goes on from the one before, on the same server.
 test.describe.configure({ mode: 'serial' });
-test.use({ tmpPath: 'diabetes', autoGoto: true });
 
 /** A row of the sidebar, by its title. */
 function row(page: Page, section: string, title: string) {
@@ -70,10 +69,11 @@ test('a first environment is built by clicking', async ({ page }) => {
   await expect(row(page, 'Environments', 'diabetes')).toContainText('r1');
 });
 
-test('its notebook runs in a container and drift is found', async ({
+test('its notebook runs in a container, is frozen and published', async ({
   page
 }) => {
-  test.setTimeout(3 * MINUTE);
+  // In one test: kernels end with the test that started them.
+  test.setTimeout(6 * MINUTE);
   await page.notebook.openByPath('diabetes/train.ipynb');
   await page.notebook.activate('train.ipynb');
   const toolbar = page.locator('.jp-NotebookPanel-toolbar:visible');
@@ -92,17 +92,11 @@ test('its notebook runs in a container and drift is found', async ({
   await expect(popover).toContainText('humanize');
   await page.screenshot({ path: `${SHOTS}/notebook-light.png` });
   await page.keyboard.press('Escape');
-  await page.notebook.save();
-});
-
-test('it is frozen and published', async ({ page }) => {
-  test.setTimeout(4 * MINUTE);
-  await page.notebook.openByPath('diabetes/train.ipynb');
-  await page.notebook.activate('train.ipynb');
-  const toolbar = page.locator('.jp-NotebookPanel-toolbar:visible');
   await toolbar.getByRole('button', { name: 'Freeze' }).click();
   const dialog = page.locator('.jp-Dialog');
-  await expect(dialog.locator('.jp-MLOpsDiff')).toContainText('humanize');
+  await expect(dialog.locator('.jp-MLOpsDiff')).toContainText('humanize', {
+    timeout: 30_000
+  });
   await expect(dialog).toContainText('model.joblib');
   await dialog.getByLabel('Name', { exact: true }).fill('baseline');
   await page.screenshot({ path: `${SHOTS}/freeze-light.png` });
