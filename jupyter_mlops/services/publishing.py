@@ -128,12 +128,12 @@ def index(snapshot: Snapshot, image: Descriptor, bundle: Manifest, project: str)
     content = oci_shapes.snapshot_index(
         image,
         Descriptor(bundle.media_type, bundle.digest, len(bundle.content)),
-        annotations(snapshot, project),
+        index_annotations(snapshot, project),
     )
     return Manifest(oci_shapes.OCI_INDEX, oci_shapes.digest(content), content)
 
 
-def annotations(snapshot: Snapshot, project: str) -> dict[str, str]:
+def index_annotations(snapshot: Snapshot, project: str) -> dict[str, str]:
     """What the catalogue shows, so that it need not read the bundle."""
     drift = snapshot.drift
     values = {
