@@ -117,6 +117,8 @@ class PodmanService:
             process = subprocess.Popen(
                 [program, "system", "service", "--time", str(IDLE_SECONDS), self.url],
                 env=self._environment(program),
+                # conmon leaves a file `oom` where the service was started.
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
