@@ -21,7 +21,7 @@ from ..core.ports import (
     Store,
 )
 from ..core.settings import Settings
-from .build_steps.container import to_the_end
+from .build_steps.container import free_ref, remove_own, to_the_end
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,6 @@ class Start:
     """Those of the environment it is, and of the environments that one starts from."""
     lock: str = ""
     """Blob digest of that environment's lock."""
-
-
-def base_ref(name: str) -> str:
-    return f"mlops/base/{name}:latest"
 
 
 class Bases:
@@ -65,6 +61,7 @@ class Bases:
         """Make one from distribution packages. Raises ConflictError when the name is taken."""
         await self._free(name)
         engine = await self._engines.engine()
+        ref = await free_ref(engine, f"mlops/base/{name}", "latest")
         archive = self._blobs.scratch()
         try:
             await self._root_filesystem.make(suite, packages, archive, progress)
@@ -72,16 +69,16 @@ class Bases:
             config = ImageConfig(
                 labels={LABEL_KIND: "base", LABEL_OWNER: self._settings.owner},
                 command=("/bin/bash",),
-                tag=base_ref(name),
+                tag=ref,
             )
             try:
-                image = await to_the_end(engine.import_image(archive, base_ref(name), config))
+                image = await to_the_end(engine.import_image(archive, ref, config))
             except asyncio.CancelledError:
-                await to_the_end(engine.remove_image(base_ref(name)))
+                await to_the_end(engine.remove_image(ref))
                 raise
         finally:
             archive.unlink(missing_ok=True)
-        return await self._save(name, image, f"debian {suite}")
+        return await self._save(name, image, ref, f"debian {suite}")
 
     async def pull(self, ref: str, name: str, progress: Progress) -> Base:
         """Take one from a registry. Raises Registry* errors, ConflictError."""
@@ -97,12 +94,14 @@ class Bases:
             Credentials(*account) if account else None,
             lambda text: progress.log(text.rstrip() + "\n"),
         )
-        await engine.tag(image, base_ref(name))
-        return await self._save(name, image, str(parsed))
+        own = await free_ref(engine, f"mlops/base/{name}", "latest")
+        await engine.tag(image, own)
+        return await self._save(name, image, own, str(parsed))
 
     async def delete(self, name: str) -> None:
         """Raises NotFoundError, and ConflictError while environments start from it."""
-        if await self._store.bases.get(name) is None:
+        base = await self._store.bases.get(name)
+        if base is None:
             raise NotFoundError(f"There is no base image named {name!r}.")
         users = sorted(
             environment.name
@@ -115,7 +114,7 @@ class Bases:
                 "Delete these environments first, or let them start from another base.",
             )
         engine = await self._engines.engine()
-        await engine.remove_image(base_ref(name))
+        await remove_own(engine, base.ref, base.image)
         await self._store.bases.delete(name)
 
     async def start(self, base: str) -> Start:
@@ -127,7 +126,7 @@ class Bases:
             return await self._environment(base, name, which)
         found = await self._store.bases.get(name)
         engine = await self._engines.engine()
-        image = await engine.image(found.ref) if found else None
+        image = await engine.image(found.image) if found else None
         if found is None or image is None:
             if await self._store.environments.get(name):
                 raise BaseMissingError(
@@ -171,13 +170,13 @@ class Bases:
                 "Choose another name, or delete that one first.",
             )
 
-    async def _save(self, name: str, image: str, origin: str) -> Base:
+    async def _save(self, name: str, image: str, ref: str, origin: str) -> Base:
         engine = await self._engines.engine()
         found = await engine.image(image)
         base = Base(
             name=name,
             image=image,
-            ref=base_ref(name),
+            ref=ref,
             origin=origin,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             size=found.size if found else 0,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ..core.environment import Environment, EnvironmentSpec
-from ..core.errors import BuildFailedError, DiskFullError, NotFoundError
+from ..core.errors import BuildFailedError, NotFoundError
 from ..core.ports import Blobs, Engine, EngineProvider, Image, Progress, Store
 from ..core.revision import Revision, identity
 from ..core.settings import Settings
@@ -17,11 +17,11 @@ from .build_steps import apt, python
 from .build_steps.container import (
     BuildContainer,
     build_container,
+    free_ref,
     image_variables,
-    remove_left_builds,
+    remove_left,
     to_the_end,
 )
-from .build_steps.failures import disk_full
 from .build_steps.freeze import freeze
 from .build_steps.resolve import find_python, only_adds, requirements, resolve, use
 from .build_steps.setup import run_setup
@@ -89,7 +89,7 @@ class Builds:
             if same:
                 progress.log(f"Revision {same.number} is what is asked for.\n")
                 return same
-        await remove_left_builds(engine, self._settings.owner)
+        await remove_left(engine, self._settings.owner)
         base = await engine.image(start.image)
         if base is None:
             raise NotFoundError(f"The base image {spec.base!r} was removed just now.")
@@ -103,16 +103,13 @@ class Builds:
             preferred="" if upgrade else await self._preferred(environment, revisions, start),
             progress=progress,
         )
-        try:
-            below = await self._extendable(job)
-            lock = ""
-            if below:
-                revision, lock = await self._extend(job, below)
-                if revision:
-                    return revision
-            return await self._anew(job, lock)
-        except DiskFullError as error:
-            raise disk_full(f"The build of {environment.name} failed") from error
+        below = await self._extendable(job)
+        lock = ""
+        if below:
+            revision, lock = await self._extend(job, below)
+            if revision:
+                return revision
+        return await self._anew(job, lock)
 
     # --------------------------------------------------------------- two ways to a revision
 
@@ -203,7 +200,7 @@ class Builds:
         inventory = await self._inventories.of_container(container.id, job.engine)
         progress.phase("freeze", "Making the image")
         number = await self._store.next_revision(spec.name)
-        ref = await self._ref(job.engine, spec.name, number)
+        ref = await free_ref(job.engine, f"mlops/env/{spec.name}", f"r{number}")
         lock_digest = await self._blobs.put(lock.encode())
         image = await freeze(
             container,
@@ -235,16 +232,6 @@ class Builds:
             await to_the_end(job.engine.remove_image(ref))
             raise
         return revision
-
-    async def _ref(self, engine: Engine, name: str, number: int) -> str:
-        """Another user of this engine may have an environment of the same name: a tag that is
-        taken is never moved."""
-        ref = f"mlops/env/{name}:r{number}"
-        suffix = 2
-        while await engine.image(ref) is not None:
-            ref = f"mlops/env/{name}:r{number}-{suffix}"
-            suffix += 1
-        return ref
 
     # ------------------------------------------------------------------------- what there is
 

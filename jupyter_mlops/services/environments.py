@@ -25,7 +25,7 @@ from ..core.revision import Revision
 from ..core.settings import Settings
 from . import spec_file
 from .bases import Bases
-from .build_steps.container import to_the_end
+from .build_steps.container import remove_left, remove_own, to_the_end
 from .builds import Builds
 from .inventories import Inventories
 
@@ -259,7 +259,11 @@ class Environments:
         """What is installed in a running container."""
         return await self._inventories.of_container(container)
 
-    # ------------------------------------------------------------------------------ delete
+    # -------------------------------------------------------------------- collect, delete
+
+    async def collect(self) -> int:
+        """Remove containers of builds and probes whose process is gone; returns how many."""
+        return await remove_left(await self._engines.engine(), self._settings.owner)
 
     async def delete(self, name: str) -> int:
         """Remove images, kernels' entries and records; returns bytes freed.
@@ -276,10 +280,7 @@ class Environments:
         bases = {r.base_image for r in revisions}
         before = {i.id: i for i in await _images(engine, [*(r.image for r in revisions), *bases])}
         for revision in revisions:
-            image = await engine.image(revision.ref)
-            # The tag may have been taken to another image by hand; then only ours, by its id.
-            mine = image is not None and image.id == revision.image
-            await engine.remove_image(revision.ref if mine else revision.image)
+            await remove_own(engine, revision.ref, revision.image)
             await self._store.revisions.delete(f"{name}@{revision.number}")
         self._kernel_specs.remove(name)
         await self._store.environments.delete(name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 from pydantic import TypeAdapter, ValidationError
 
 from ..core.errors import EngineError, NotFoundError, UnsupportedError
@@ -11,7 +9,7 @@ from ..core.inventory import Inventory
 from ..core.layout import ENV_PREFIX, LABEL_KIND, LABEL_OWNER
 from ..core.ports import Blobs, ContainerSpec, Engine, EngineProvider
 from ..core.settings import Settings
-from .build_steps.container import GUEST, to_the_end
+from .build_steps.container import GUEST, remove_temporary, temporary_name
 
 _INVENTORY: TypeAdapter[Inventory] = TypeAdapter(Inventory)
 
@@ -35,7 +33,7 @@ class Inventories:
         found = await engine.image(image)
         if found is None:
             raise NotFoundError(f"The image {image} is not on this machine.")
-        name = f"mlops-probe-{uuid4().hex[:12]}"
+        name = temporary_name("probe")
         spec = ContainerSpec(
             image=found.id,
             name=name,
@@ -51,7 +49,7 @@ class Inventories:
             await engine.start(container)
             return await self.of_container(container, engine)
         finally:
-            await to_the_end(engine.remove(container or name))
+            await remove_temporary(engine, name, container)
 
     async def of_container(self, container: str, engine: Engine | None = None) -> Inventory:
         """In a running container, as its own user."""

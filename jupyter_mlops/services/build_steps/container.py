@@ -14,7 +14,13 @@ from typing import TypeVar
 from uuid import uuid4
 
 from ...core.container_network import ca_mounts, process_environment, secrets_of
-from ...core.errors import BuildFailedError, EngineUnavailableError, KernelDeadError, MlopsError
+from ...core.errors import (
+    BuildFailedError,
+    ConflictError,
+    EngineUnavailableError,
+    KernelDeadError,
+    MlopsError,
+)
 from ...core.layout import ENV_PREFIX, LABEL_ENVIRONMENT, LABEL_KIND, LABEL_OWNER, PATH, RUN_DIR
 from ...core.ports import ContainerSpec, Engine, Image, Mount, Progress
 from ...core.settings import Settings
@@ -174,7 +180,7 @@ async def build_container(
     variables: Mapping[str, str],
 ) -> AsyncIterator[BuildContainer]:
     """A running container from ``image``; killed and removed at the end, also when cancelled."""
-    name = f"mlops-build-{_place()}-{os.getpid()}-{uuid4().hex[:8]}"
+    name = temporary_name("build")
     spec = ContainerSpec(
         image=image.id,
         name=name,
@@ -196,7 +202,6 @@ async def build_container(
         user="0:0" if image.user else "",
         capabilities=CAPABILITIES,
     )
-    _active.add(name)
     container = ""
     try:
         # The engine may have made it although the task was cancelled: so always by name, too.
@@ -204,26 +209,63 @@ async def build_container(
         await engine.start(container)
         yield BuildContainer(engine, container, settings, progress)
     finally:
+        await remove_temporary(engine, name, container)
+
+
+def temporary_name(kind: str) -> str:
+    """A name for a container that ends with the work it is for; its kind is ``build`` or
+    ``probe``. It tells which process it belongs to, for ``remove_left``."""
+    name = f"mlops-{kind}-{_place()}-{os.getpid()}-{uuid4().hex[:8]}"
+    _active.add(name)
+    return name
+
+
+async def remove_temporary(engine: Engine, name: str, container: str = "") -> None:
+    """Remove it, also while this task is cancelled and when it was never made."""
+    try:
         await to_the_end(_removed(engine, container or name))
+    finally:
         _active.discard(name)
 
 
-async def remove_left_builds(engine: Engine, owner: str) -> int:
-    """Remove build containers whose process is gone, or whose engine went away; returns how many.
+async def remove_left(engine: Engine, owner: str) -> int:
+    """Remove temporary containers whose process is gone, or could not remove them since the
+    engine went away; returns how many.
 
     Only containers made on this machine are judged: process ids mean nothing elsewhere.
     """
     removed = 0
-    for found in await engine.list({LABEL_KIND: "build", LABEL_OWNER: owner}):
-        parts = found.name.lstrip("/").split("-")
-        if len(parts) != 5 or parts[2] != _place() or not parts[3].isdigit():
-            continue
-        pid = int(parts[3])
-        left = found.name not in _active if pid == os.getpid() else not _lives(pid)
-        if left:
-            await engine.remove(found.id)
-            removed += 1
+    for kind in ("build", "probe"):
+        for found in await engine.list({LABEL_KIND: kind, LABEL_OWNER: owner}):
+            name = found.name.lstrip("/")
+            parts = name.split("-")
+            if len(parts) != 5 or parts[2] != _place() or not parts[3].isdigit():
+                continue
+            pid = int(parts[3])
+            if name not in _active if pid == os.getpid() else not _lives(pid):
+                await engine.remove(found.id)
+                removed += 1
     return removed
+
+
+async def free_ref(engine: Engine, repository: str, tag: str) -> str:
+    """``repository:tag``, or with a suffix where that is taken: another user of this engine may
+    have given the same name, and a tag is never moved from one image to another."""
+    ref, suffix = f"{repository}:{tag}", 2
+    while await engine.image(ref) is not None:
+        ref, suffix = f"{repository}:{tag}-{suffix}", suffix + 1
+    return ref
+
+
+async def remove_own(engine: Engine, ref: str, image: str) -> None:
+    """Remove an image by its tag. Where somebody has moved the tag, by its id, if nothing else
+    is made of it."""
+    tagged = await engine.image(ref)
+    if tagged is not None and tagged.id == image:
+        await engine.remove_image(ref)
+    else:
+        with suppress(ConflictError):
+            await engine.remove_image(image)
 
 
 async def to_the_end(work: Awaitable[T]) -> T:
