@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -47,15 +49,18 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def base_in_registry(debian_base: str, registry: RunningRegistry) -> str:
+def base_in_registry(debian_base: str, registry: RunningRegistry) -> Iterator[str]:
     """A base image that a site keeps in its registry."""
     ref = f"{registry.host}/site/base:1"
     client = docker.from_env()
     client.images.get(BASE_REF).tag(ref)
     client.images.push(ref)
     client.images.remove(ref)
+    yield ref
+    # A pull leaves the registry's name for it, which is the user's to keep.
+    with contextlib.suppress(docker.errors.ImageNotFound):
+        client.images.remove(ref)
     client.close()
-    return ref
 
 
 def test_the_story(
