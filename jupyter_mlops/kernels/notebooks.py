@@ -1,28 +1,30 @@
-"""Runs notebooks in kernel containers, without a Jupyter server."""
+"""Runs notebooks in kernel containers, without a Jupyter server.
+
+nbclient and nbformat cost a second to import, so only a run does.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nbformat
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from traitlets.config import Config
 
 from ..core.errors import InvalidError, KernelDeadError, NotFoundError
 from ..core.settings import Settings
 from .specs import KernelSpecFolder
 
+if TYPE_CHECKING:
+    from nbclient import NotebookClient
+
 _START_SECONDS = 120
-_nbformat: Any = nbformat
-"""It has no types."""
 
 
 class ContainerNotebooks:
@@ -45,6 +47,8 @@ class ContainerNotebooks:
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         """``on_cell`` counts code cells, from 1; ``timeout`` is for each cell, in seconds."""
+        from nbclient import NotebookClient
+
         content, path = await asyncio.to_thread(_read, notebook)
         manager = self._manager(kernel_name, extra or {})
         client = NotebookClient(
@@ -101,6 +105,8 @@ class ContainerNotebooks:
         name: str,
         on_cell: Callable[[int, int, float], None],
     ) -> None:
+        from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
         cells = client.nb.cells
         total = sum(cell.cell_type == "code" for cell in cells)
         done = 0
@@ -141,8 +147,9 @@ class ContainerNotebooks:
 
 def _read(notebook: Path) -> tuple[Any, Path]:
     """Its content, and its absolute path."""
+    nbformat: Any = importlib.import_module("nbformat")
     try:
-        return _nbformat.read(notebook, as_version=4), notebook.absolute()
+        return nbformat.read(notebook, as_version=4), notebook.absolute()
     except FileNotFoundError:
         raise NotFoundError(f"There is no notebook {notebook}.") from None
     except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError) as error:
@@ -153,7 +160,7 @@ def _write(client: NotebookClient, output: Path) -> None:
     client.set_widgets_metadata()
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.{os.getpid()}")
-    _nbformat.write(client.nb, partial)
+    importlib.import_module("nbformat").write(client.nb, partial)
     partial.replace(output)
 
 
