@@ -13,7 +13,6 @@ from typing import Any
 from uuid import uuid4
 
 from ...core.environment import Resources
-from ...core.errors import KernelDeadError, NotFoundError
 from ...core.layout import ENV_PREFIX, LABEL_KIND, LABEL_OWNER, MODEL_DIR
 from ...core.ports import ContainerSpec, Engine, Mount, State
 from ..assembling import GUEST
@@ -75,7 +74,10 @@ class Running:
             code, stdout = await self.engine.exec(
                 self.id, [f"{ENV_PREFIX}/bin/python", "-I", "-"], stdin=script.encode()
             )
-        except (KernelDeadError, NotFoundError):
+        except Exception:
+            # A process in a container that ends just then fails in ways of each engine's own.
+            if (await self.state()).phase == "running":
+                raise
             return None
         if code != 0:
             return None
