@@ -65,6 +65,7 @@ class ContainerProvisioner(KernelProvisionerBase):
     network = Unicode("outbound")
     variables = Dict()
     resources = Dict(help="Fields of core.environment.Resources.")
+    home = Unicode(help="A folder to be HOME; default: one of its own for each environment.")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -91,6 +92,11 @@ class ContainerProvisioner(KernelProvisionerBase):
     def make_parts(self) -> ProvisionerParts:
         """Overridden where adapters and services are joined."""
         raise NotImplementedError
+
+    def _home(self, settings: Settings) -> Path:
+        home = Path(self.home or settings.data / "homes" / (self.snapshot or self.environment))
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return home
 
     # ------------------------------------------------------------------------ process
 
@@ -201,8 +207,7 @@ class ContainerProvisioner(KernelProvisionerBase):
         if await engine.image(self.image) is None:
             raise self._image_missing(capabilities.title)
         self._workspace = workspace(cwd, self._server_root())
-        home = settings.data / "homes" / (self.snapshot or self.environment)
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        home = self._home(settings)
         self.endpoint.make()
         self.endpoint.clear_sockets()
         users = await passwd(engine, settings, self.image, capabilities.rootless)

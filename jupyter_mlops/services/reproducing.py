@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -110,7 +111,9 @@ class Reproducing:
         for number, path in enumerate(paths, 1):
             progress.phase("run", f"{path} ({number} of {len(paths)})")
             run = _Run(into / path, snapshot.language)
-            failure = await run.run(self._notebooks, kernel, network, progress)
+            # A HOME of its own: nothing that an earlier run left there takes part.
+            with TemporaryDirectory(prefix="reproduce-", dir=self._settings.runtime) as home:
+                failure = await run.run(self._notebooks, kernel, network, Path(home), progress)
             if failure:
                 failures.append(f"{path}: {failure}")
             compared = await anyio.to_thread.run_sync(run.compare, recorded.get(path))
@@ -171,7 +174,7 @@ class _Run:
         """By the cell's number among code cells, from 1."""
 
     async def run(
-        self, runner: NotebookRunner, kernel: str, network: bool, progress: Progress
+        self, runner: NotebookRunner, kernel: str, network: bool, home: Path, progress: Progress
     ) -> str:
         """Returns what went wrong, empty when every cell did as it had done before."""
         notebook = await anyio.to_thread.run_sync(read_notebook, self._file)
@@ -196,7 +199,7 @@ class _Run:
                 timeout=None,
                 allow_errors=failed,
                 on_cell=on_cell,
-                extra={"network": "outbound" if network else "none"},
+                extra={"network": "outbound" if network else "none", "home": str(home)},
             )
         except (InvalidError, KernelDeadError) as error:
             return error.message
