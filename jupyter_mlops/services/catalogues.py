@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -80,6 +81,6 @@ def _load(file: Path) -> dict[str, CatalogueEntry]:
 
 def _save(file: Path, entries: dict[str, CatalogueEntry]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = file.with_suffix(".part")
+    part = file.with_suffix(f".{os.getpid()}.part")
     part.write_bytes(_ENTRIES.dump_json(entries))
     part.replace(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -48,8 +49,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_registry(folder: Path, auth: str = "", port: int = 0) -> RunningRegistry:
-    """Start one with its data in ``folder``; ``auth`` is a YAML section. Deleting is allowed."""
+def start_registry(
+    folder: Path, auth: str = "", port: int = 0, data: Path | None = None
+) -> RunningRegistry:
+    """Start one; ``auth`` is a YAML section, ``data`` a folder that others may serve too (its own
+    where there is none). Deleting is allowed."""
     program = shutil.which("docker-registry")
     assert program, "docker-registry is missing: apt-get install docker-registry"
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,12 +63,14 @@ def start_registry(folder: Path, auth: str = "", port: int = 0) -> RunningRegist
         "version: 0.1\n"
         "log: {level: info, accesslog: {disabled: true}}\n"
         "storage:\n"
-        f"  filesystem: {{rootdirectory: {folder / 'data'}}}\n"
+        f"  filesystem: {{rootdirectory: {data or folder / 'data'}}}\n"
         "  delete: {enabled: true}\n"
         f"http: {{addr: '127.0.0.1:{port}'}}\n" + auth
     )
+    # It takes settings from variables too, and Podman's REGISTRY_AUTH_FILE is none of its own.
+    env = {key: value for key, value in os.environ.items() if not key.startswith("REGISTRY_")}
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log)
+        process = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log, env=env)
     running = RunningRegistry(f"127.0.0.1:{port}", folder, process)
     deadline = time.monotonic() + 30
     while True:
@@ -90,12 +96,16 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegist
 
 
 @pytest.fixture(scope="session")
-def auth_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
-    """Wants USER and PASSWORD by HTTP Basic."""
+def auth_registry(
+    registry: RunningRegistry, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningRegistry]:
+    """Another door to the same repositories, which wants USER and PASSWORD by HTTP Basic."""
     folder = tmp_path_factory.mktemp("auth-registry")
     (folder / "htpasswd").write_text(_HTPASSWD)
     running = start_registry(
-        folder, f"auth: {{htpasswd: {{realm: team, path: {folder / 'htpasswd'}}}}}\n"
+        folder,
+        f"auth: {{htpasswd: {{realm: team, path: {folder / 'htpasswd'}}}}}\n",
+        data=registry.folder / "data",
     )
     running.user, running.password = USER, PASSWORD
     yield running
@@ -103,15 +113,18 @@ def auth_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningR
 
 
 @pytest.fixture(scope="session")
-def token_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
-    """Wants tokens, which its token server gives to USER; anybody may pull from ``public/…``."""
+def token_registry(
+    registry: RunningRegistry, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningRegistry]:
+    """Another door, which wants tokens: its token server gives them to USER, and anybody may
+    pull from ``public/…``."""
     folder = tmp_path_factory.mktemp("token-registry")
-    folder.mkdir(exist_ok=True)
     server = TokenServer(folder / "issuer.pem", USER, PASSWORD)
     running = start_registry(
         folder,
         f"auth: {{token: {{realm: '{server.url}', service: {server.service}, "
         f"issuer: {server.issuer}, rootcertbundle: {folder / 'issuer.pem'}}}}}\n",
+        data=registry.folder / "data",
     )
     running.user, running.password = USER, PASSWORD
     yield running

@@ -64,7 +64,7 @@ async def test_a_file_brings_a_snapshot_to_another_engine(
     await teammate.sharing.save(loaded.id, copy, recorder)
     assert filecmp.cmp(copy, saved, shallow=False)
     await forget(teammate, loaded.id)
-    assert await left_behind(teammate, loaded, "") == []
+    assert await left_behind(teammate, loaded) == []
 
 
 def test_skopeo_reads_it(saved: Path, shared_snapshot: Snapshot, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ async def test_files_that_are_no_snapshots(
         with pytest.raises(MlopsError) as caught:
             await teammate.sharing.load(file, recorder)
         assert file.name in caught.value.message
-        assert await left_behind(teammate, shared_snapshot, "") == []
+        assert await left_behind(teammate, shared_snapshot) == []
     with pytest.raises(NotFoundError):
         await teammate.sharing.load(tmp_path / "missing.tar", recorder)
     assert not list((Path(teammate.settings.data) / "blobs" / "scratch").iterdir())

@@ -64,7 +64,7 @@ async def forget(services: Services, id: str) -> None:
     assert await services.store.snapshots.get(id) is None
 
 
-async def left_behind(services: Services, snapshot: Snapshot, project: str) -> list[str]:
+async def left_behind(services: Services, snapshot: Snapshot) -> list[str]:
     """Everything of a snapshot that is here."""
     engine: Engine = await services.engines.engine()
     found = [m.title for m in snapshot.members if services.blobs.path(m.digest).exists()]
@@ -122,7 +122,7 @@ async def test_a_teammate_on_another_engine_gets_the_same_image_and_files(
     (entry,) = await services.sharing.catalogue(other)
     assert entry.id == further.id == shared_snapshot.id
     await forget(teammate, opened.id)
-    assert await left_behind(teammate, opened, project) == []
+    assert await left_behind(teammate, opened) == []
 
 
 async def test_what_podman_made_opens_on_docker(
@@ -149,6 +149,7 @@ async def test_what_podman_made_opens_on_docker(
     assert (await run_in(services, opened.ref, "cat /opt/env/notes/hello.txt"))[0] == "podman\n"
     assert {e.name for e in await services.sharing.catalogue(project)} == {"shared", "podman"}
     await forget(services, opened.id)
+    assert await (await services.engines.engine()).image(image) is None
     await forget(teammate, made.id)
     await forget(teammate, parent.id)
 
@@ -188,7 +189,7 @@ async def test_what_cannot_be_opened(
             await teammate.sharing.open(project, published.id, recorder)
     finally:
         stored.write_bytes(content)
-    assert await left_behind(teammate, published, project) == []
+    assert await left_behind(teammate, published) == []
     await client.close()
 
 
@@ -212,7 +213,7 @@ async def test_cancelling_leaves_nothing_behind(
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
-    assert await left_behind(teammate, shared_snapshot, project) == []
+    assert await left_behind(teammate, shared_snapshot) == []
 
 
 async def test_an_image_that_was_removed_by_hand_comes_back(
