@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of the rules; results of a scan are kept per version."""
 
 # --------------------------------------------------------------------------- denied paths

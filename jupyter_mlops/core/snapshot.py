@@ -76,7 +76,7 @@ class Snapshot:
     created: str
     environment: str
     revision: int
-    """0 where the snapshot came from elsewhere and its environment is not known here."""
+    """Where ``origin`` is set, environment and revision are those of the machine it came from."""
     image: str
     """Image id: the digest of the config, equal on every engine."""
     ref: str

@@ -14,6 +14,7 @@ import json
 import posixpath
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,6 +29,7 @@ NEVER = "never travels"
 
 _CHUNK = 8 * 1024**2
 _OVERLAP = 4096
+_DPKG = "/var/lib/dpkg/info"
 _MOST = 20
 """Findings of one file; a file full of them needs no longer list."""
 
@@ -130,24 +132,28 @@ def _settings(config: Mapping[str, Any]) -> Iterator[Hit]:
 
 
 def _published_files(layer: BinaryIO) -> dict[str, bytes]:
-    """Path to SHA-256 of the files of installed packages that came from an index.
+    """Path to digest of the files of installed packages: SHA-256 of those that came from a
+    Python index, MD5 (dpkg's) of those of the distribution.
 
     They hold what everybody can download, test keys included, so they are no secrets of this
     user as long as they are unchanged. What was installed from a folder or a repository
     (PEP 610) may be the user's own, and is searched.
     """
+    known: dict[str, bytes] = {}
     records: dict[str, bytes] = {}
     own: set[str] = set()
     with tarfile.open(fileobj=layer, mode="r:") as tar:
         for member in tar:
             folder, _, name = _absolute(member.name).rpartition("/")
-            if not folder.endswith(".dist-info"):
+            if folder == _DPKG and name.endswith(".md5sums"):
+                if (content := tar.extractfile(member)) is not None:
+                    known.update(_md5sums(content.read()))
+            elif not folder.endswith(".dist-info"):
                 continue
-            if name == "direct_url.json":
+            elif name == "direct_url.json":
                 own.add(folder)
             elif name == "RECORD" and (content := tar.extractfile(member)) is not None:
                 records[folder] = content.read()
-    known: dict[str, bytes] = {}
     for folder, record in records.items():
         if folder not in own:
             known.update(_recorded(posixpath.dirname(folder), record))
@@ -168,6 +174,14 @@ def _recorded(site: str, record: bytes) -> Iterator[tuple[str, bytes]]:
         yield posixpath.normpath(posixpath.join(site, row[0])), digest
 
 
+def _md5sums(text: bytes) -> Iterator[tuple[str, bytes]]:
+    """Lines of dpkg's list: 32 hex digits, two spaces, path below /."""
+    for line in text.decode("utf-8", "replace").splitlines():
+        digest, _, path = line.partition("  ")
+        with suppress(ValueError):
+            yield _absolute(path), bytes.fromhex(digest)
+
+
 def _is_published(
     tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, known: Mapping[str, bytes]
 ) -> bool:
@@ -175,7 +189,7 @@ def _is_published(
     if path.endswith(".pyc"):
         folder, _, name = path.rpartition("/")
         return f"{folder.removesuffix('/__pycache__')}/{name.partition('.')[0]}.py" in known
-    return path in known and _sha256(tar, member) == known[path]
+    return path in known and _digest(tar, member, len(known[path])) == known[path]
 
 
 def _absolute(name: str) -> str:
@@ -183,8 +197,9 @@ def _absolute(name: str) -> str:
     return posixpath.normpath("/" + name)
 
 
-def _sha256(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    hasher = hashlib.sha256()
+def _digest(tar: tarfile.TarFile, member: tarfile.TarInfo, length: int) -> bytes:
+    """SHA-256, or MD5 where the digest to compare with has 16 bytes."""
+    hasher = hashlib.md5(usedforsecurity=False) if length == 16 else hashlib.sha256()
     content = tar.extractfile(member)
     assert content is not None  # Regular files have content.
     with content:

@@ -118,6 +118,15 @@ def test_published_packages_hold_no_secrets_of_the_user() -> None:
     assert {f.path for f in scan(Image(own))} == {f"/{site}/web/a.py", f"/{site}/web/test/test.key"}
 
 
+def test_the_distributions_packages_hold_none_either() -> None:
+    library = b"\x7fELF\0" + PRIVATE_KEY.encode()
+    listed = f"{hashlib.md5(library).hexdigest()}  usr/lib/libtls.so\n".encode()
+    files = {"usr/lib/libtls.so": library, "var/lib/dpkg/info/libtls:amd64.md5sums": listed}
+    assert scan(Image(files)) == []
+    changed = files | {"usr/lib/libtls.so": library + b"\0"}
+    assert [f.rule for f in scan(Image(changed))] == ["private key"]
+
+
 def test_secrets_at_the_seams_of_large_files() -> None:
     for position in (scanning._CHUNK - 10, scanning._CHUNK + 3):
         content = b"\n" * position + AWS_KEY.encode() + b"\n" * 100_000
