@@ -75,12 +75,17 @@ class PodmanEngine(DockerApiEngine):
         if answer.status_code != 200:
             return host
         info = answer.json()
+        machine = info["host"]
         capabilities = host.capabilities
-        if capabilities.rootless:
-            # What was delegated to this user; Docker's API tells what the machine has.
-            given = info["host"].get("cgroupControllers") or ()
+        # Docker's API does not tell it, and names limits that the machine has, not this user.
+        if machine.get("security", {}).get("rootless"):
+            version2 = machine.get("cgroupVersion") == "v2"
+            given = machine.get("cgroupControllers") or ()
             capabilities = replace(
-                capabilities, limits=capabilities.limits and "memory" in given and "pids" in given
+                capabilities,
+                rootless=True,
+                pause=version2,
+                limits=version2 and "memory" in given and "pids" in given,
             )
         if info.get("store", {}).get("graphDriverName") == "vfs":
             capabilities = replace(

@@ -169,6 +169,8 @@ def containers_conf(root: Path | None) -> str:
     words = [f'"{name}={number}:{number}"' for name, number in limits.items()]
     lines.append(f"default_ulimits = [{', '.join(words)}]")
     lines.append("[engine]")
+    # A helper process stays that long after every process run in a container; 300 by default.
+    lines.append("exit_command_delay = 30")
     if not Path("/sys/fs/cgroup/cgroup.controllers").exists() and shutil.which(
         "runc", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     ):

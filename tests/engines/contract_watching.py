@@ -31,8 +31,10 @@ class WatchingContract:
         watching = asyncio.ensure_future(watch())
         other = await make(labels={**LABELS, LABEL_KERNEL: "other"})
         await engine.exec(container, ["echo", "not an event"])
-        await engine.pause(container)
-        await engine.unpause(container)
+        pauses = (await engine.info()).pause
+        if pauses:
+            await engine.pause(container)
+            await engine.unpause(container)
         await engine.kill(container)
         await engine.remove(container)
         await engine.remove(other)
@@ -41,7 +43,8 @@ class WatchingContract:
                 break
             await asyncio.sleep(0.05)
         actions = [event.action for event in seen if event.action != "kill"]
-        assert actions == ["create", "start", "pause", "unpause", "die", "remove"]
+        middle = ["pause", "unpause"] if pauses else []
+        assert actions == ["create", "start", *middle, "die", "remove"]
         assert {event.container for event in seen} == {container}
         assert {event.labels[LABEL_KERNEL] for event in seen} == {"watched"}
         watching.cancel()
@@ -73,8 +76,9 @@ class WatchingContract:
             resources=Resources(cpus=0.5, memory=100 * 1024**2),
         )
         usage = await engine.stats(busy)
-        assert usage.memory_limit == 100 * 1024**2 and 0 < usage.memory < 50 * 1024**2
-        assert 0.05 < usage.cpu < 1.5
+        if (await engine.info()).limits:
+            assert usage.memory_limit == 100 * 1024**2 and 0 < usage.memory < 50 * 1024**2
+            assert 0.05 < usage.cpu < 1.5
         await engine.kill(busy)
         await engine.wait(busy)
         with pytest.raises(KernelDeadError):
