@@ -220,6 +220,9 @@ class ContainerContract:
         await engine.remove(first)
         second = await make(mounts=(cache,))
         assert await engine.exec(second, ["cat", "/cache/x"]) == (0, "kept\n")
+        await engine.remove(second)
+        raw: Any = engine
+        await raw.connection.call(lambda client: client.remove_volume("mlops-test-cache"))
 
     async def test_without_a_network(self, engine: Engine, make: Make) -> None:
         container = await make(network="none", hostname="alone")
