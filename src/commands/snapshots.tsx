@@ -5,7 +5,9 @@ import {
   ReactWidget,
   showDialog
 } from '@jupyterlab/apputils';
+import { PathExt } from '@jupyterlab/coreutils';
 import type { INotebookTracker } from '@jupyterlab/notebook';
+import type { Contents } from '@jupyterlab/services';
 import * as React from 'react';
 
 import { FreezeForm, IFreezeAnswer } from '../components/freeze-form';
@@ -21,9 +23,12 @@ const ID = { id: { type: 'string', description: 'The id of the snapshot.' } };
 export function addSnapshotCommands(
   context: ICommandContext,
   pages: Pages,
-  notebooks: INotebookTracker | null
+  notebooks: INotebookTracker | null,
+  folder: () => string
 ): void {
   const { app, mlops, trans } = context;
+  const freeFolder = (name: string) =>
+    Private.freeFolder(app.serviceManager.contents, folder(), name);
   const { commands } = app;
   const showLog = (id: string) =>
     void commands.execute(CommandIDs.showOperation, { id });
@@ -150,7 +155,7 @@ export function addSnapshotCommands(
       mlops,
       trans,
       showLog,
-      start: () => start(''),
+      start: async () => start(await freeFolder(name)),
       busy: trans.__('Opening %1…', name),
       done: operation =>
         trans.__(
@@ -163,16 +168,16 @@ export function addSnapshotCommands(
       return;
     }
     await mlops.refreshKernelSpecs();
-    const folder = String(done.result?.directory ?? '');
+    const directory = String(done.result?.directory ?? '');
     const list = (done.result?.notebooks ?? []) as string[];
     if (list.length) {
       await commands.execute('docmanager:open', {
-        path: `${folder}/${list[0]}`,
+        path: `${directory}/${list[0]}`,
         factory: 'Notebook',
         kernel: { name: String(done.result?.kernel_name ?? '') }
       });
     } else {
-      await commands.execute('filebrowser:go-to-path', { path: folder });
+      await commands.execute('filebrowser:go-to-path', { path: directory });
     }
   };
 
@@ -244,7 +249,12 @@ export function addSnapshotCommands(
         mlops,
         trans,
         showLog,
-        start: () => mlops.client.reproduce(id, '', false),
+        start: async () =>
+          mlops.client.reproduce(
+            id,
+            await freeFolder(`${snapshot.name}-reproduced`),
+            false
+          ),
         busy: trans.__('Reproducing %1…', snapshot.name),
         done: trans.__('%1 was run again.', snapshot.name)
       });
@@ -321,6 +331,23 @@ export function addSnapshotCommands(
 }
 
 namespace Private {
+  /** A folder below `parent` that does not exist yet: `name`, `name-2`, … */
+  export async function freeFolder(
+    contents: Contents.IManager,
+    parent: string,
+    name: string
+  ): Promise<string> {
+    const listing = await contents.get(parent, { content: true });
+    const taken = new Set(
+      (listing.content as Contents.IModel[]).map(item => item.name)
+    );
+    let free = name;
+    for (let number = 2; taken.has(free); number++) {
+      free = `${name}-${number}`;
+    }
+    return PathExt.join(parent, free);
+  }
+
   /** A name to begin with: `train-1122-1031`. */
   export function nameFor(path: string, now: Date): string {
     const stem = (path.split('/').pop() ?? '').replace(/\.ipynb$/, '');

@@ -44,8 +44,7 @@ export function EnvironmentChip(props: {
   if (!pointer) {
     return null;
   }
-  const name = pointer.environment || pointer.snapshot;
-  const label = pointer.revision ? `${name} r${pointer.revision}` : name;
+  const { label } = kernel;
   const added = drift?.added?.length ?? 0;
   return (
     <div className="jp-MLOpsChip" ref={node}>

@@ -40,6 +40,11 @@ export class NotebookKernel implements IDisposable {
     return this._pointer;
   }
 
+  /** `diabetes r4`, or the name of a snapshot. */
+  get label(): string {
+    return this._label;
+  }
+
   get kernelId(): string {
     return this._context.session?.kernel?.id ?? '';
   }
@@ -96,6 +101,9 @@ export class NotebookKernel implements IDisposable {
     }
     this._pointer = (spec?.metadata?.['jupyter_mlops'] ??
       null) as IEnvironmentPointer | null;
+    this._label = this._pointer?.snapshot
+      ? (spec?.display_name.replace(/ \(.*\)$/, '') ?? '')
+      : `${this._pointer?.environment} r${this._pointer?.revision}`;
     this._changed.emit();
     this._onStatus();
   }
@@ -126,6 +134,7 @@ export class NotebookKernel implements IDisposable {
   private _drift: InventoryDiff | null = null;
   private _ignored = 0;
   private _isDisposed = false;
+  private _label = '';
   private _look: Debouncer;
   private _pointer: IEnvironmentPointer | null = null;
 }

@@ -39,8 +39,9 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     const context = { app, mlops, trans };
     const pages = new Pages(app);
     addOperationCommands(context, pages);
-    addEnvironmentCommands(context, pages, () => browser?.model.path ?? '');
-    addSnapshotCommands(context, pages, notebooks);
+    const folder = () => browser?.model.path ?? '';
+    addEnvironmentCommands(context, pages, folder);
+    addSnapshotCommands(context, pages, notebooks, folder);
     addDeploymentCommands(context, pages);
     notebooks?.currentChanged.connect(() =>
       app.commands.notifyCommandChanged(CommandIDs.freeze)

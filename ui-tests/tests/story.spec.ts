@@ -134,7 +134,7 @@ test('a teammate on another engine gets the same results', async ({
   await expect(
     page
       .locator('.jp-NotebookPanel-toolbar:visible')
-      .getByRole('button', { name: /^s-/ })
+      .getByRole('button', { name: 'baseline' })
   ).toBeVisible({ timeout: 3 * MINUTE });
   const snapshot = row(page, 'Snapshots', 'baseline');
   await snapshot.hover();
