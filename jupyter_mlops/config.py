@@ -26,9 +26,9 @@ class Mlops(Configurable):
     owner = Unicode(
         help="Whose containers these are. The Hub user under JupyterHub, else the login name."
     ).tag(config=True)
-    engine = Enum(
-        ["auto", "docker", "podman"], "auto", help="The container engine to use."
-    ).tag(config=True)
+    engine = Enum(["auto", "docker", "podman"], "auto", help="The container engine to use.").tag(
+        config=True
+    )
     engine_url = Unicode(
         "", help="The engine's socket (unix:///…), where it is not at its usual place."
     ).tag(config=True)
@@ -58,9 +58,9 @@ class Mlops(Configurable):
     workspace_cap = Integer(
         200 * 1024**2, help="Bytes of project files that a snapshot takes at most."
     ).tag(config=True)
-    targets = Dict(
-        help="Settings of targets by name: {'sagemaker': {'region': 'eu-west-1'}}."
-    ).tag(config=True)
+    targets = Dict(help="Settings of targets by name: {'sagemaker': {'region': 'eu-west-1'}}.").tag(
+        config=True
+    )
 
     @default("data_dir")
     def _data_dir(self) -> str:

@@ -76,9 +76,9 @@ class Running:
         await asyncio.sleep(START_DELAY)
         try:
             services = await self.services()
-            removed = await services.kernels.collect()
+            removed = await services.kernels.collect() + await services.environments.collect()
             if removed:
-                self._log.info("jupyter-mlops: %d orphaned kernels were removed", removed)
+                self._log.info("jupyter-mlops: %d orphaned containers were removed", removed)
         except Exception as error:
             # No engine yet, for instance: whoever uses us sees the same error, and what to do.
             self._log.warning("jupyter-mlops: cleaning up at the start failed: %s", error)

@@ -9,11 +9,10 @@ import io
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from uuid import uuid4
 
 from ..core.layout import ENV_PREFIX, LABEL_KIND, LABEL_OWNER, SERVE_DIR, SERVE_SPEC
 from ..core.ports import ContainerSpec, Engine, ImageConfig
-from .build_steps.container import to_the_end
+from .temporary_containers import remove_temporary, temporary_name
 
 GUEST = Path(__file__).resolve().parents[1] / "guest"
 
@@ -27,7 +26,7 @@ async def assemble(
     engine: Engine, image: str, files: Mapping[str, bytes], config: ImageConfig, owner: str
 ) -> str:
     """Make an image of ``image`` and ``files`` (absolute path to content); returns its id."""
-    name = f"mlops-assemble-{uuid4().hex[:12]}"
+    name = temporary_name("build")
     spec = ContainerSpec(
         image=image,
         name=name,
@@ -40,7 +39,7 @@ async def assemble(
         await engine.put_archive(container, "/", archive(files))
         return await engine.commit(container, config)
     finally:
-        await to_the_end(engine.remove(name))
+        await remove_temporary(engine, name)
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:

@@ -21,7 +21,8 @@ from ..core.ports import (
     Store,
 )
 from ..core.settings import Settings
-from .build_steps.container import free_ref, remove_own, to_the_end
+from .build_steps.container import free_ref, remove_own
+from .ending import to_the_end
 
 
 @dataclass(frozen=True)

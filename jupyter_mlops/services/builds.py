@@ -14,18 +14,13 @@ from ..core.revision import Revision, identity
 from ..core.settings import Settings
 from .bases import Bases, Start
 from .build_steps import apt, python
-from .build_steps.container import (
-    BuildContainer,
-    build_container,
-    free_ref,
-    image_variables,
-    remove_left,
-    to_the_end,
-)
+from .build_steps.container import BuildContainer, build_container, free_ref, image_variables
 from .build_steps.freeze import freeze
 from .build_steps.resolve import find_python, only_adds, requirements, resolve, use
 from .build_steps.setup import run_setup
+from .ending import to_the_end
 from .inventories import Inventories
+from .temporary_containers import remove_left
 
 MOST_LAYERS = 12
 """Layers that additions may put on a base before a build begins from the base again: a container

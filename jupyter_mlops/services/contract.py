@@ -12,9 +12,9 @@ from ..core.errors import NotFoundError
 from ..core.model_package import Check, ContractReport, ModelPackage
 from ..core.ports import Blobs, Engine, EngineProvider, Progress
 from ..core.settings import Settings
-from .build_steps.container import to_the_end
 from .contract_checks import ending, image, requesting, starting
 from .contract_checks.running import Running, container
+from .ending import to_the_end
 from .package_files import extract
 
 START_LIMIT = 480.0

@@ -25,9 +25,11 @@ from ..core.revision import Revision
 from ..core.settings import Settings
 from . import spec_file
 from .bases import Bases
-from .build_steps.container import remove_left, remove_own, to_the_end
+from .build_steps.container import remove_own
 from .builds import Builds
+from .ending import to_the_end
 from .inventories import Inventories
+from .temporary_containers import remove_left
 
 
 class Environments:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
 import anyio.to_thread
 
@@ -15,8 +14,8 @@ from ..core.layout import ENV_PREFIX, LABEL_KIND, LABEL_OWNER
 from ..core.model_package import Handler
 from ..core.ports import ContainerSpec, Engine
 from .assembling import GUEST
-from .build_steps.container import to_the_end
 from .package_files import PackageFiles, code_tar
+from .temporary_containers import remove_temporary, temporary_name
 
 _FOLDER = "mlops-examine"
 
@@ -41,7 +40,7 @@ async def examine(
 
 async def _ask(engine: Engine, image: str, files: PackageFiles, owner: str) -> dict[str, Any]:
     script = (GUEST / "examine.py").read_text()
-    name = f"mlops-examine-{uuid4().hex[:12]}"
+    name = temporary_name("probe")
     spec = ContainerSpec(
         image=image,
         name=name,
@@ -60,7 +59,7 @@ async def _ask(engine: Engine, image: str, files: PackageFiles, owner: str) -> d
         code = await engine.wait(container)
         said = (await engine.logs(container)).strip()
     finally:
-        await to_the_end(engine.remove(name))
+        await remove_temporary(engine, name)
     last = said.rpartition("\n")[2]
     try:
         answer: dict[str, Any] = json.loads(last)

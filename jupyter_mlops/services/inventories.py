@@ -9,7 +9,8 @@ from ..core.inventory import Inventory
 from ..core.layout import ENV_PREFIX, LABEL_KIND, LABEL_OWNER
 from ..core.ports import Blobs, ContainerSpec, Engine, EngineProvider
 from ..core.settings import Settings
-from .build_steps.container import GUEST, remove_temporary, temporary_name
+from .build_steps.container import GUEST
+from .temporary_containers import remove_temporary, temporary_name
 
 _INVENTORY: TypeAdapter[Inventory] = TypeAdapter(Inventory)
 

@@ -31,8 +31,8 @@ from ..core.ports import Blobs, Engine, EngineProvider, ImageConfig, Progress, S
 from ..core.settings import Settings
 from ..core.snapshot import Snapshot
 from .assembling import BIND_TO_PORT, ENTRYPOINT, archive, assemble, serving_layer
-from .build_steps.container import to_the_end
 from .contract import Contract
+from .ending import to_the_end
 from .examining import examine
 from .package_files import PackageFiles, SampleFiles, find, sample, write_archive
 

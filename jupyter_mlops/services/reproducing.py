@@ -21,8 +21,8 @@ from ..core.ports import Blobs, EngineProvider, KernelSpecs, NotebookRunner, Pro
 from ..core.reproduction import CellReport, Level, NotebookReport, ReproduceReport, Verdict
 from ..core.settings import Settings
 from ..core.snapshot import Snapshot
-from .build_steps.container import to_the_end
 from .bundles import read_outputs
+from .ending import to_the_end
 from .notebook_files import language, read_notebook, write_notebook
 from .workspaces import remove_contents
 

@@ -31,7 +31,7 @@ from ..core.ports import Blobs, Engine, ImageConfig, Progress
 from ..core.settings import Settings
 from ..core.snapshot import Member, Snapshot, WorkspaceSummary
 from . import bundles, workspaces
-from .build_steps.container import to_the_end
+from .ending import to_the_end
 from .freezing import check_alive, freeze
 from .git_state import git_state
 from .package_index import lock_entries

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-from uuid import uuid4
 
 from ...core.container_network import ca_mounts, process_environment, secrets_of
 from ...core.errors import (
     BuildFailedError,
     ConflictError,
-    EngineUnavailableError,
     KernelDeadError,
     MlopsError,
 )
 from ...core.layout import ENV_PREFIX, LABEL_ENVIRONMENT, LABEL_KIND, LABEL_OWNER, PATH, RUN_DIR
 from ...core.ports import ContainerSpec, Engine, Image, Mount, Progress
 from ...core.settings import Settings
+from ..temporary_containers import remove_temporary, temporary_name
 from .failures import step_failed
 from .output import StepOutput
 
@@ -47,11 +42,6 @@ CAPABILITIES = (
     "SETUID",
     "SYS_CHROOT",
 )
-
-T = TypeVar("T")
-
-_active: set[str] = set()
-"""Names of the containers that this process is using."""
 
 
 @dataclass
@@ -212,42 +202,6 @@ async def build_container(
         await remove_temporary(engine, name, container)
 
 
-def temporary_name(kind: str) -> str:
-    """A name for a container that ends with the work it is for; its kind is ``build`` or
-    ``probe``. It tells which process it belongs to, for ``remove_left``."""
-    name = f"mlops-{kind}-{_place()}-{os.getpid()}-{uuid4().hex[:8]}"
-    _active.add(name)
-    return name
-
-
-async def remove_temporary(engine: Engine, name: str, container: str = "") -> None:
-    """Remove it, also while this task is cancelled and when it was never made."""
-    try:
-        await to_the_end(_removed(engine, container or name))
-    finally:
-        _active.discard(name)
-
-
-async def remove_left(engine: Engine, owner: str) -> int:
-    """Remove temporary containers whose process is gone, or could not remove them since the
-    engine went away; returns how many.
-
-    Only containers made on this machine are judged: process ids mean nothing elsewhere.
-    """
-    removed = 0
-    for kind in ("build", "probe"):
-        for found in await engine.list({LABEL_KIND: kind, LABEL_OWNER: owner}):
-            name = found.name.lstrip("/")
-            parts = name.split("-")
-            if len(parts) != 5 or parts[2] != _place() or not parts[3].isdigit():
-                continue
-            pid = int(parts[3])
-            if name not in _active if pid == os.getpid() else not _lives(pid):
-                await engine.remove(found.id)
-                removed += 1
-    return removed
-
-
 async def free_ref(engine: Engine, repository: str, tag: str) -> str:
     """``repository:tag``, or with a suffix where that is taken: another user of this engine may
     have given the same name, and a tag is never moved from one image to another."""
@@ -266,45 +220,3 @@ async def remove_own(engine: Engine, ref: str, image: str) -> None:
     else:
         with suppress(ConflictError):
             await engine.remove_image(image)
-
-
-async def to_the_end(work: Awaitable[T]) -> T:
-    """Await what must not be left half done; a cancellation is raised when it has ended."""
-    task = asyncio.ensure_future(work)
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.done():
-                break
-            cancelled = True
-    if cancelled:
-        task.exception()
-        raise asyncio.CancelledError
-    return task.result()
-
-
-async def _removed(engine: Engine, container: str) -> None:
-    # Where the engine stopped in the middle, the next build removes it by its label.
-    with suppress(EngineUnavailableError):
-        await engine.remove(container)
-
-
-def _place() -> str:
-    """Where process ids are comparable: this boot of this machine, this pid namespace."""
-    try:
-        namespace = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        namespace = ""
-    return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:8]
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

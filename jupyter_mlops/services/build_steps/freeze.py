@@ -13,7 +13,8 @@ from ...core.layout import (
     LABEL_REVISION,
 )
 from ...core.ports import ImageConfig
-from .container import PYTHON, BuildContainer, to_the_end
+from ..ending import to_the_end
+from .container import PYTHON, BuildContainer
 
 # Group-writable *directories* are enough for installing and removing packages as another user,
 # and in this layer they cost nothing; changing the files would copy every one of them.

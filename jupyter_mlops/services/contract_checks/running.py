@@ -10,13 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from ...core.environment import Resources
 from ...core.layout import ENV_PREFIX, LABEL_KIND, LABEL_OWNER, MODEL_DIR
 from ...core.ports import ContainerSpec, Engine, Mount, State
 from ..assembling import GUEST
-from ..build_steps.container import to_the_end
+from ..temporary_containers import remove_temporary, temporary_name
 
 TMP = "exec,mode=1777,size=1g"
 
@@ -121,7 +120,7 @@ async def container(
     The root is read-only and all capabilities are gone: stricter than SageMaker's real-time
     hosts, as strict as its serverless ones.
     """
-    name = f"mlops-check-{uuid4().hex[:12]}"
+    name = temporary_name("check")
     spec = ContainerSpec(
         image=image,
         name=name,
@@ -138,4 +137,4 @@ async def container(
         await engine.start(created)
         yield Running(engine, created)
     finally:
-        await to_the_end(engine.remove(name))
+        await remove_temporary(engine, name)
