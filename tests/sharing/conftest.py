@@ -12,6 +12,8 @@ import pytest
 from traitlets.config import Config
 
 from jupyter_mlops.core.snapshot import Snapshot
+from tests.engines.own_engines import sweep
+from tests.parts.engines import ensure
 from tests.parts.registry import RunningRegistry
 from tests.parts.services import Recorder, Tiny, make_config, open_services, run_apart, swept
 
@@ -105,6 +107,9 @@ def teammate_config(
     )
     yield config
     run_apart(swept(config))
+    # Podman watches over each exec for five minutes more, and then makes the store anew.
+    sweep(store)
+    ensure("remove_store", str(store))
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import pytest
 
 from jupyter_mlops.core.errors import ConflictError, InvalidError, MlopsError, NotFoundError
 from jupyter_mlops.core.snapshot import Snapshot
+from tests.parts.engines import ensure
 from tests.parts.services import Recorder, open_services, run_apart
 
 from .conftest import command
@@ -97,7 +98,8 @@ def test_engines_read_it_without_us(
     assert found.removeprefix("sha256:") == shared_snapshot.image.removeprefix("sha256:")
     if engine == "podman":
         command(*program, "rmi", "--all", "--force")
-        shutil.rmtree(root, ignore_errors=True)
+        ensure("remove_store", str(root))
+        shutil.rmtree(f"{root}-run", ignore_errors=True)
 
 
 @pytest.fixture
