@@ -120,7 +120,10 @@ test('a teammate on another engine gets the same results', async ({
   browser
 }) => {
   test.setTimeout(6 * MINUTE);
-  const context = await browser.newContext();
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    reducedMotion: 'reduce'
+  });
   const page = await context.newPage();
   const base = `http://127.0.0.1:${process.env.UI_TEST_TEAMMATE_PORT}`;
   await page.goto(`${base}/lab?token=${process.env.UI_TEST_TOKEN}&reset`);
