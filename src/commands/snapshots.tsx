@@ -1,13 +1,12 @@
 import {
   Dialog,
-  InputDialog,
   Notification,
   ReactWidget,
   showDialog
 } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import type { INotebookTracker } from '@jupyterlab/notebook';
-import type { Contents } from '@jupyterlab/services';
+import type { Contents, ServiceManager } from '@jupyterlab/services';
 import * as React from 'react';
 
 import { FreezeForm, IFreezeAnswer } from '../components/freeze-form';
@@ -170,68 +169,25 @@ export function addSnapshotCommands(
     await mlops.refreshKernelSpecs();
     const directory = String(done.result?.directory ?? '');
     const list = (done.result?.notebooks ?? []) as string[];
+    const kernel = String(done.result?.kernel_name ?? '');
+    // A notebook names its own kernel, and Lab would start that one, or ask.
+    for (const path of list) {
+      await Private.setKernel(
+        app.serviceManager,
+        `${directory}/${path}`,
+        kernel
+      );
+    }
     if (list.length) {
       await commands.execute('docmanager:open', {
         path: `${directory}/${list[0]}`,
         factory: 'Notebook',
-        kernel: { name: String(done.result?.kernel_name ?? '') }
+        kernel: { name: kernel }
       });
     } else {
       await commands.execute('filebrowser:go-to-path', { path: directory });
     }
   };
-
-  commands.addCommand(CommandIDs.publish, {
-    label: trans.__('Publish…'),
-    caption: trans.__('Put the snapshot into the team’s project'),
-    describedBy: describedBy(ID),
-    execute: async args => {
-      const id = target(app, args, 'id', 'snapshot');
-      const snapshot = find(id);
-      if (!snapshot) {
-        return;
-      }
-      const project =
-        mlops.catalogue.project ||
-        (await commands.execute(CommandIDs.chooseProject));
-      if (!project) {
-        return;
-      }
-      const allow = await Private.review(context, id, snapshot.name);
-      if (!allow) {
-        return;
-      }
-      await follow({
-        mlops,
-        trans,
-        showLog,
-        start: () => mlops.client.publish(id, project, allow),
-        busy: trans.__('Publishing %1…', snapshot.name),
-        done: trans.__('%1 is in %2.', snapshot.name, project)
-      });
-    }
-  });
-
-  commands.addCommand(CommandIDs.chooseProject, {
-    label: trans.__('Choose Team Project…'),
-    caption: trans.__(
-      'Choose the place in a registry where the team’s snapshots are'
-    ),
-    describedBy: describedBy(),
-    execute: async () => {
-      const { button, value } = await InputDialog.getText({
-        title: trans.__('Team project'),
-        label: trans.__('Registry, team and name'),
-        placeholder: trans.__('registry.example.com/team/project'),
-        text: mlops.catalogue.project
-      });
-      if (!button.accept || !value) {
-        return '';
-      }
-      mlops.catalogue.project = value.trim();
-      return mlops.catalogue.project;
-    }
-  });
 
   commands.addCommand(CommandIDs.reproduce, {
     label: trans.__('Reproduce'),
@@ -331,6 +287,25 @@ export function addSnapshotCommands(
 }
 
 namespace Private {
+  /** Let a notebook open with this kernel. */
+  export async function setKernel(
+    services: ServiceManager.IManager,
+    path: string,
+    name: string
+  ): Promise<void> {
+    const spec = services.kernelspecs.specs?.kernelspecs[name];
+    const file = await services.contents.get(path, { content: true });
+    if (!spec || file.type !== 'notebook') {
+      return;
+    }
+    file.content.metadata.kernelspec = {
+      name,
+      display_name: spec.display_name,
+      language: spec.language
+    };
+    await services.contents.save(path, file);
+  }
+
   /** A folder below `parent` that does not exist yet: `name`, `name-2`, … */
   export async function freeFolder(
     contents: Contents.IManager,
@@ -359,60 +334,5 @@ namespace Private {
     const pad = (n: number) => String(n).padStart(2, '0');
     const when = `${pad(now.getMonth() + 1)}${pad(now.getDate())}-${pad(now.getHours())}${pad(now.getMinutes())}`;
     return `${clean || 'snapshot'}-${when}`;
-  }
-
-  /**
-   * Let the user decide on what looks like a secret.
-   *
-   * Resolves with the paths that may travel, or null when nothing shall.
-   */
-  export async function review(
-    context: ICommandContext,
-    id: string,
-    name: string
-  ): Promise<string[] | null> {
-    const { mlops, trans } = context;
-    try {
-      const findings = await mlops.client.findings(id);
-      if (!findings.length) {
-        return [];
-      }
-      const { button } = await showDialog({
-        title: trans.__('This looks like a secret'),
-        body: ReactWidget.create(
-          <div className="jp-MLOpsFindings">
-            <p>
-              {trans.__(
-                'Everyone who may read the project will be able to read these lines of %1.',
-                name
-              )}
-            </p>
-            <ul>
-              {findings.map(finding => (
-                <li key={`${finding.path}-${finding.line}-${finding.rule}`}>
-                  <b>{finding.rule}</b> {finding.path}:{finding.line}{' '}
-                  <code>{finding.excerpt}</code>
-                </li>
-              ))}
-            </ul>
-            <p>
-              {trans.__(
-                'To leave them out, remove them from the files and freeze again.'
-              )}
-            </p>
-          </div>
-        ),
-        buttons: [
-          Dialog.cancelButton({ label: trans.__('Do not publish') }),
-          Dialog.warnButton({ label: trans.__('It’s fine, publish') })
-        ]
-      });
-      return button.accept
-        ? Array.from(new Set(findings.map(finding => finding.path)))
-        : null;
-    } catch (reason) {
-      await tell(trans.__('%1 was not published', name), reason, trans);
-      return null;
-    }
   }
 }

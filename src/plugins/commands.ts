@@ -11,6 +11,7 @@ import { addDeploymentCommands } from '../commands/deployments';
 import { addEnvironmentCommands } from '../commands/environments';
 import { CommandIDs } from '../commands/ids';
 import { addOperationCommands } from '../commands/operations';
+import { addSharingCommands } from '../commands/sharing';
 import { addSnapshotCommands } from '../commands/snapshots';
 import { IMlops } from '../tokens';
 import { Pages } from '../widgets/pages';
@@ -42,6 +43,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     const folder = () => browser?.model.path ?? '';
     addEnvironmentCommands(context, pages, folder);
     addSnapshotCommands(context, pages, notebooks, folder);
+    addSharingCommands(context);
     addDeploymentCommands(context, pages);
     notebooks?.currentChanged.connect(() =>
       app.commands.notifyCommandChanged(CommandIDs.freeze)
