@@ -20,9 +20,11 @@ export function ReportView(props: {
   };
   return (
     <div className="jp-MLOpsReport jp-MLOpsPage">
-      <h2 role="status">
-        {trans.__('Same results in %1 of %2 cells', same, cells.length)}
-      </h2>
+      <div role="status">
+        <h2>
+          {trans.__('Same results in %1 of %2 cells', same, cells.length)}
+        </h2>
+      </div>
       <p>{trans.__('Files: %1', report.directory)}</p>
       <ol className="jp-MLOpsReport-levels" aria-label={trans.__('Levels')}>
         {report.levels.map(level => (
