@@ -1,0 +1,60 @@
+"""Where model packages run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..deployment import Deployment, Invocation, Plan
+from ..model_package import ModelPackage
+from .progress import Progress
+
+
+class Target(ABC):
+    """A place where model packages run. Registered by entry point ``jupyter_mlops.targets_v1``."""
+
+    name: str
+    title: str
+    description: str
+
+    @abstractmethod
+    def options_schema(self) -> dict[str, Any]:
+        """JSON Schema with titles, descriptions and defaults."""
+
+    @abstractmethod
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Validated, with defaults filled in; raises InvalidError naming the field."""
+
+    @abstractmethod
+    async def check(self) -> list[str]:
+        """Why the target cannot be used now, each with what to do; empty when it can."""
+
+    @abstractmethod
+    async def plan(self, package: ModelPackage, name: str, options: Mapping[str, Any]) -> Plan: ...
+
+    @abstractmethod
+    async def deploy(
+        self,
+        package: ModelPackage,
+        deployment: Deployment,
+        progress: Progress,
+        save: Callable[[Deployment], Any],
+    ) -> Deployment:
+        """Create everything; ``save`` is awaited after each resource, so that a crash leaves a
+        record of it. On failure what was made is deleted, newest first, and the error raised."""
+
+    @abstractmethod
+    async def describe(self, deployment: Deployment) -> Deployment:
+        """With its live state."""
+
+    @abstractmethod
+    async def invoke(
+        self, deployment: Deployment, body: bytes, content_type: str, accept: str
+    ) -> Invocation: ...
+
+    @abstractmethod
+    async def delete(self, deployment: Deployment, progress: Progress) -> None: ...
+
+    @abstractmethod
+    async def logs(self, deployment: Deployment, tail: int = 200) -> str: ...
