@@ -166,7 +166,7 @@ async function exportTo(page: Page, target: string, name: string) {
   await expect(wizard.getByText(/All \d+ checks passed/)).toBeVisible({
     timeout: 3 * MINUTE
   });
-  await expect(wizard).toContainText('Same prediction as your notebook');
+  await expect(wizard).toContainText('Same prediction as in the notebook');
   await page.screenshot({ path: `${SHOTS}/check-${target}-light.png` });
   await wizard.getByRole('button', { name: 'Next' }).click();
   return wizard;
