@@ -71,11 +71,13 @@ class Aws:
                     EndpointName=name, Body=body, ContentType=content_type, Accept=accept
                 )
             except ClientError as error:
-                status = error.response.get("OriginalStatusCode")
+                # Beyond what botocore's own type knows.
+                response: Any = error.response
+                status = response.get("OriginalStatusCode")
                 if status is None:
                     raise
                 # The container's own answer, as far as AWS lets it through (2048 characters).
-                message = error.response.get("OriginalMessage") or ""
+                message = response.get("OriginalMessage") or ""
                 return {
                     "status": int(status),
                     "content_type": "text/plain",
