@@ -195,7 +195,7 @@ test('a model is packaged, checked, deployed here and invoked', async ({
 test('the model is exported to SageMaker', async ({ page }) => {
   test.setTimeout(6 * MINUTE);
   const wizard = await exportTo(page, 'sagemaker', 'diabetes-cloud');
-  await wizard.getByRole('radio', { name: /SageMaker/ }).check();
+  await wizard.getByRole('radio', { name: /Amazon SageMaker/ }).check();
   await wizard.getByLabel('Name of the deployment').fill('diabetes-api');
   await wizard
     .getByLabel(/Execution role/)
