@@ -48,7 +48,7 @@ export function Checks(props: {
             </span>
             <span className="jp-MLOpsChecks-title">{check.title}</span>
             <span className="jp-MLOpsChecks-time">
-              {check.seconds ? formatSeconds(check.seconds) : ''}
+              {(check.seconds ?? 0) >= 0.1 && formatSeconds(check.seconds ?? 0)}
             </span>
             {check.detail && (
               <span className="jp-MLOpsChecks-detail">{check.detail}</span>

@@ -54,7 +54,9 @@ export function DeploymentConsole(props: {
       <h3>{deployment.name}</h3>
       <dl>
         <dt>{trans.__('State')}</dt>
-        <dd>{deployment.status || deployment.state}</dd>
+        <dd>
+          {[deployment.state, deployment.status].filter(Boolean).join(' · ')}
+        </dd>
         <dt>{trans.__('Answers at')}</dt>
         <dd>
           <code>{deployment.endpoint}</code>
