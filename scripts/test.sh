@@ -39,7 +39,7 @@ run_lint() {
 }
 
 run_docs() {
-  uv pip install --quiet --no-build-isolation -e "$ROOT[docs]"
+  install_editable docs
   sphinx-build -q -W -b html docs docs/_build
 }
 

@@ -35,6 +35,17 @@ build_labextension() {
   }
 }
 
+# The package as it is in the source tree, with the given extras. The browser's half is found where
+# it was built, so that a new build needs no new installation; the link goes before the
+# uninstallation that is part of every installation, which would follow it.
+install_editable() {
+  local link="$VENV/share/jupyter/labextensions/jupyter-mlops"
+  [ ! -L "$link" ] || rm "$link"
+  uv pip install --quiet --no-build-isolation -e "$ROOT[$1]"
+  rm -rf "$link"
+  ln -s "$ROOT/jupyter_mlops/labextension" "$link"
+}
+
 # Install this project with the given extras; quick when nothing changed.
 ensure_package() {
   local extras="$1" stamp="$VENV/.installed-$1" log
@@ -48,9 +59,7 @@ ensure_package() {
     'hatch-jupyter-builder>=0.10' editables
   ensure_node
   build_labextension "$log"
-  uv pip install --quiet --no-build-isolation -e "$ROOT[$extras]"
-  # What was built is found where it is, so that a new build needs no new installation.
-  jupyter-builder develop "$ROOT" --overwrite >>"$log" 2>&1
+  install_editable "$extras"
   rm -f "$log"
   touch "$stamp"
 }
