@@ -56,8 +56,8 @@ run_wheel() {
   uv venv --quiet "$folder/venv"
   PATH="$folder/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin" VIRTUAL_ENV="$folder/venv" \
     "$VENV/bin/uv" pip install --quiet jupyterlab "$folder"/jupyter_mlops-*.whl
-  PATH="$folder/venv/bin:/bin" "$folder/venv/bin/jupyter" server extension list 2>&1 | grep -E 'jupyter_mlops.* OK'
-  PATH="$folder/venv/bin:/bin" "$folder/venv/bin/jupyter" labextension list 2>&1 | grep -E 'jupyter-mlops.* OK'
+  PATH="$folder/venv/bin:/bin" "$folder/venv/bin/jupyter" server extension list 2>&1 | grep -E 'jupyter_mlops.*OK'
+  PATH="$folder/venv/bin:/bin" "$folder/venv/bin/jupyter" labextension list 2>&1 | grep -E 'jupyter-mlops.*OK'
   PATH="$folder/venv/bin:/bin" "$folder/venv/bin/jupyter" mlops --help >/dev/null
   rm -rf "$folder"
 }

@@ -96,17 +96,32 @@ function TargetOptions(props: {
       setValidator(() => module.default)
     );
   }, []);
+  const node = React.useRef<HTMLDivElement>(null);
+  const prefix = `mlops-${target.name}`;
+  React.useEffect(() => {
+    // Lab's form shows titles, but does not join them to their controls.
+    const properties = (target.options.properties ?? {}) as Record<
+      string,
+      { title?: string }
+    >;
+    for (const [key, { title }] of Object.entries(properties)) {
+      node.current
+        ?.querySelector(`[id="${prefix}_${key}"]`)
+        ?.setAttribute('aria-label', title ?? key);
+    }
+  });
   if (!validator) {
     return <></>;
   }
   return (
-    <div className="jp-MLOpsTargets-options">
+    <div className="jp-MLOpsTargets-options" ref={node}>
       <FormComponent
+        idPrefix={prefix}
+        noHtml5Validate
         schema={target.options as any}
         formData={data}
         validator={validator}
         compact
-        liveValidate
         onChange={event => {
           const options = (event.formData ?? {}) as JSONObject;
           setData(options);
