@@ -219,13 +219,8 @@ deploy_local() {
 start_aws() {
   moto_server -H 127.0.0.1 -p "$AWS_PORT" >>"$LOG" 2>&1 &
   pids+=($!)
-  local _
-  for _ in $(seq 100); do
-    curl -s "http://127.0.0.1:$AWS_PORT/moto-api/" >/dev/null && return
-    sleep 0.2
-  done
-  echo "moto's server did not start" >&2
-  return 1
+  AWS_ENDPOINT_URL="http://127.0.0.1:$AWS_PORT" AWS_DEFAULT_REGION=eu-west-1 \
+    python scripts/lib/sagemaker_role.py sagemaker-runs >>"$LOG" 2>&1
 }
 
 sagemaker() {

@@ -34,6 +34,7 @@ pids+=($!)
 
 export UI_TEST_REGISTRY="$registry" UI_TEST_AWS="http://127.0.0.1:$aws"
 export AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing AWS_EC2_METADATA_DISABLED=true
+AWS_ENDPOINT_URL="$UI_TEST_AWS" AWS_DEFAULT_REGION=eu-west-1 python ../scripts/lib/sagemaker_role.py sagemaker-runs
 export JUPYTER_PLATFORM_DIRS=1 PYDEVD_DISABLE_FILE_VALIDATION=1
 
 # owner, port, engine
