@@ -6,11 +6,19 @@ cd "$(dirname "$0")"
 work=$(mktemp -d)
 runtime=$(mktemp -d /tmp/mlops-ui.XXXX)
 pids=()
+ada=ada-$$ grace=grace-$$
 
 finish() {
   trap - EXIT TERM INT
   [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null
   wait
+  # What these two made in the engines, found by their label.
+  for engine in docker podman; do
+    for owner in "$ada" "$grace"; do
+      $engine ps -aq --filter "label=io.jupyter-mlops.owner=$owner" | xargs -r "$engine" rm -f
+      $engine images -q --filter "label=io.jupyter-mlops.owner=$owner" | sort -u | xargs -r "$engine" rmi -f
+    done
+  done >/dev/null 2>&1
   rm -rf "$work" "$runtime"
 }
 trap finish EXIT
@@ -37,11 +45,11 @@ export AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing AWS_EC2_METADATA_
 AWS_ENDPOINT_URL="$UI_TEST_AWS" AWS_DEFAULT_REGION=eu-west-1 python ../scripts/lib/sagemaker_role.py sagemaker-runs
 export JUPYTER_PLATFORM_DIRS=1 PYDEVD_DISABLE_FILE_VALIDATION=1
 
-# owner, port, engine
+# folder, owner, port, engine
 lab() {
   local home="$work/$1"
   mkdir -p "$home/files" "$runtime/$1"
-  UI_TEST_WORK="$home" UI_TEST_RUNTIME="$runtime/$1" UI_TEST_OWNER="$1" UI_TEST_PORT="$2" UI_TEST_ENGINE="$3" \
+  UI_TEST_WORK="$home" UI_TEST_RUNTIME="$runtime/$1" UI_TEST_OWNER="$2" UI_TEST_PORT="$3" UI_TEST_ENGINE="$4" \
     JUPYTER_CONFIG_DIR="$home/config" JUPYTER_DATA_DIR="$home/jupyter" \
     jupyter lab --config jupyter_server_test_config.py >"$home/lab.log" 2>&1 &
   pids+=($!)
@@ -49,8 +57,8 @@ lab() {
 mkdir -p "$work/ada/files"
 cp -r ../examples/diabetes "$work/ada/files/"
 mkdir -p logs
-lab grace "$UI_TEST_TEAMMATE_PORT" podman
-lab ada "$UI_TEST_PORT" docker
+lab grace "$grace" "$UI_TEST_TEAMMATE_PORT" podman
+lab ada "$ada" "$UI_TEST_PORT" docker
 ln -sf "$work/ada/lab.log" logs/ada.log
 ln -sf "$work/grace/lab.log" logs/grace.log
 wait -n
