@@ -60,6 +60,6 @@ module.exports = {
     },
     timeout: 120000,
     reuseExistingServer: false,
-    gracefulShutdown: { signal: 'SIGTERM', timeout: 20000 }
+    gracefulShutdown: { signal: 'SIGTERM', timeout: 60000 }
   }
 };

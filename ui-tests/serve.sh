@@ -10,6 +10,7 @@ ada=ada-$$ grace=grace-$$
 
 finish() {
   trap - EXIT TERM INT
+  set +e
   [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null
   wait
   # What these two made in the engines, found by their label.
