@@ -358,7 +358,12 @@ def test_npy(model: Server, science: Path) -> None:
         done = subprocess.run([science, "-c", code], input=data, capture_output=True, check=True)
         return done.stdout
 
-    save = "import numpy, sys; numpy.save(sys.stdout.buffer, numpy.array([[1., 2.], [3., 4.5]]))"
+    # By way of memory: NumPy asks a file for its position, and a pipe has none.
+    save = (
+        "import io, numpy, sys; out = io.BytesIO(); "
+        "numpy.save(out, numpy.array([[1., 2.], [3., 4.5]])); "
+        "sys.stdout.buffer.write(out.getvalue())"
+    )
     answer = model.post(run(save), "application/x-npy", Accept="application/x-npy")
     assert answer.headers["content-type"] == "application/x-npy"
     load = "import numpy, io, sys; print(numpy.load(io.BytesIO(sys.stdin.buffer.read())).round(6))"
@@ -367,7 +372,10 @@ def test_npy(model: Server, science: Path) -> None:
     answer = model.post(run(save + "; sys.stdout.buffer.write(b.getvalue())"), "application/x-npz")
     assert answer.json == pytest.approx([3.0])
     # Pickles in arrays run code: they are never read.
-    evil = "import numpy, sys; numpy.save(sys.stdout.buffer, numpy.array([{}], dtype=object))"
+    evil = (
+        "import io, numpy, sys; out = io.BytesIO(); "
+        "numpy.save(out, numpy.array([{}], dtype=object)); sys.stdout.buffer.write(out.getvalue())"
+    )
     answer = model.post(run(evil), "application/x-npy")
     assert answer.status == 400 and "allow_pickle" in answer.error
     assert model.post(b"nonsense", "application/x-npy").status == 400
