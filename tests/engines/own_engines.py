@@ -116,7 +116,10 @@ def _mounts_below(folder: Path) -> list[str]:
 def alive(pid: int) -> bool:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    return Path(f"/proc/{pid}").exists()
+    with contextlib.suppress(OSError):
+        # A zombie has ended; whose child it is may take its time.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def end(pid: int) -> None:

@@ -49,8 +49,9 @@ def step_failed(step: str, code: int, output: StepOutput, what: str = "") -> Mlo
 def disk_full(where: str) -> DiskFullError:
     return DiskFullError(
         f"{where}: the container engine's disk is full.",
-        "Delete environments and snapshots that are not needed any more, or let the engine free "
-        "what nothing uses (`docker system prune`), and build again.",
+        "Delete environments and snapshots that are not needed any more, and build again. An "
+        "administrator can let the engine free what nothing uses (`docker system prune`, `podman "
+        "system prune`).",
     )
 
 
