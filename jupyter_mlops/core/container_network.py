@@ -7,6 +7,7 @@ survives a freeze.
 
 from __future__ import annotations
 
+import json
 from urllib.parse import urlsplit, urlunsplit
 
 from .layout import RUN_DIR
@@ -15,6 +16,8 @@ from .settings import NetworkSettings
 
 CA_FILE = f"{RUN_DIR}/ca.crt"
 """Where the certificates are inside containers."""
+
+PYPI = "https://pypi.org/simple"
 
 _CA_VARIABLES = (
     "SSL_CERT_FILE",
@@ -53,6 +56,23 @@ def process_environment(network: NetworkSettings) -> dict[str, str]:
     for name, value in network.proxies.items():
         variables[name.lower()] = variables[name.upper()] = value
     return variables
+
+
+def uv_config(network: NetworkSettings) -> str:
+    """The indexes as uv's own configuration file. May hold credentials.
+
+    A file never changes on an index, yet many in-house indexes and proxies forbid keeping what
+    they answer: uv would fetch every package again for each build.
+    """
+    lines = []
+    for number, url in enumerate((network.index_url or PYPI, *network.extra_index_urls)):
+        lines += [
+            "[[index]]",
+            f"url = {json.dumps(url)}",
+            f"default = {json.dumps(number == 0)}",
+            'cache-control = { files = "max-age=365000000, immutable" }',
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _is_http(url: str) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -36,6 +37,8 @@ class Front(BaseHTTPRequestHandler):
     upstream = ""
     client: httpx.Client
     refused = 0
+    files: ClassVar[list[str]] = []
+    """That were fetched. Nobody may keep them: many in-house indexes say so."""
 
     def do_GET(self) -> None:
         wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -45,6 +48,7 @@ class Front(BaseHTTPRequestHandler):
             return
         if self.path.startswith("/files/"):
             scheme, _, rest = self.path.removeprefix("/files/").partition("/")
+            self.files.append(rest.rpartition("/")[2])
             found = self.client.get(f"{scheme}://{rest}")
             self.answer(found.status_code, found.content, [])
             return
@@ -60,6 +64,7 @@ class Front(BaseHTTPRequestHandler):
 
     def answer(self, status: int, body: bytes, headers: list[tuple[str, str]]) -> None:
         self.send_response(status)
+        headers = [*headers, ("Cache-Control", "no-store")]
         for name, value in [*headers, ("Content-Length", str(len(body)))]:
             self.send_header(name, value)
         self.end_headers()
@@ -83,6 +88,7 @@ def index() -> Iterator[str]:
         timeout=60,
     )
     Front.refused = 0
+    Front.files.clear()
     server = ThreadingHTTPServer(("0.0.0.0", 0), Front)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -138,6 +144,28 @@ async def test_password_of_the_index_is_nowhere(
         assert PASSWORD not in lock + recorder.text + " ".join(recorder.messages)
         assert not files_with(Path(config.Mlops.data_dir), secret)
         await services.environments.delete("private")
+    finally:
+        await services.close()
+
+
+@pytest.mark.docker
+async def test_each_file_is_fetched_once(
+    services_config: Config, tiny_environment: Tiny, index: str
+):
+    services = open_services(
+        with_index(services_config, f"http://{USER}:{PASSWORD}@{index}/simple")
+    )
+    try:
+        spec = tiny_spec(services, name="once", python=("humanize",))
+        await services.environments.build(spec, Recorder())
+        wheels = [name for name in Front.files if name.endswith(".whl")]
+        assert [name for name in wheels if name.startswith("humanize")]
+        spec = tiny_spec(services, name="twice", python=("humanize", "six"))
+        await services.environments.build(spec, Recorder())
+        again = [name for name in Front.files if name.endswith(".whl")][len(wheels) :]
+        assert {name.partition("-")[0] for name in again} == {"six"}
+        for name in ("once", "twice"):
+            await services.environments.delete(name)
     finally:
         await services.close()
 

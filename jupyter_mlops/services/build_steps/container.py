@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.container_network import ca_mounts, process_environment, secrets_of
+from ...core.container_network import ca_mounts, process_environment, secrets_of, uv_config
 from ...core.errors import (
     BuildFailedError,
     ConflictError,
@@ -26,6 +26,7 @@ CACHE_VOLUME = "jupyter-mlops-cache"
 """One for all builds on an engine: wheels, distribution packages, bytecode."""
 CACHE = f"{RUN_DIR}/cache"
 UV = f"{RUN_DIR}/uv"
+UV_CONFIG = f"{RUN_DIR}/uv.toml"
 PYTHON = f"{ENV_PREFIX}/bin/python"
 GUEST = Path(__file__).resolve().parents[2] / "guest"
 
@@ -131,15 +132,19 @@ def _ended(step: str) -> BuildFailedError:
 
 def step_environment(settings: Settings) -> dict[str, str]:
     """What every step gets and the image does not."""
+    network = process_environment(settings.network)
+    # These would take the place of what the file says.
+    network.pop("UV_DEFAULT_INDEX", None)
+    network.pop("UV_EXTRA_INDEX_URL", None)
     return {
-        **process_environment(settings.network),
+        **network,
         "HOME": f"{RUN_DIR}/home",
         "LANG": "C.UTF-8",
         "DEBIAN_FRONTEND": "noninteractive",
         "UV_CACHE_DIR": f"{CACHE}/uv",
         "UV_LINK_MODE": "copy",
         "UV_PYTHON_DOWNLOADS": "never",
-        "UV_NO_CONFIG": "1",
+        "UV_CONFIG_FILE": UV_CONFIG,
         "UV_NO_PROGRESS": "1",
         "UV_PREVIEW_FEATURES": "pylock",
         "UV_HTTP_TIMEOUT": "120",
@@ -197,7 +202,9 @@ async def build_container(
         # The engine may have made it although the task was cancelled: so always by name, too.
         container = await engine.create(spec)
         await engine.start(container)
-        yield BuildContainer(engine, container, settings, progress)
+        made = BuildContainer(engine, container, settings, progress)
+        await made.write(UV_CONFIG, uv_config(settings.network).encode())
+        yield made
     finally:
         await remove_temporary(engine, name, container)
 

@@ -7,7 +7,7 @@ import re
 from ...core.layout import ENV_PREFIX
 from .container import CACHE, GUEST, PYTHON, UV, BuildContainer
 from .failures import python_failed
-from .resolve import LOCK
+from .resolve import LOCK, use, with_index
 
 
 async def prepare(container: BuildContainer, python: str) -> None:
@@ -30,6 +30,8 @@ async def install(container: BuildContainer, *, keep_others: bool) -> None:
         elif line.startswith("Prepared"):
             container.progress.update("Installing files")
 
+    _, lock, _ = await container.ask(f"cat {LOCK}")
+    await use(container, with_index(lock, container.settings.network.index_url))
     command = f"install -r {LOCK}" if keep_others else f"sync {LOCK}"
     await container.run(
         "python",

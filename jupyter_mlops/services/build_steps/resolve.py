@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ...core.container_network import secrets_of
+from ...core.container_network import PYPI, secrets_of, without_credentials
 from ...core.errors import BuildFailedError
 from ...core.layout import ENV_PREFIX, RUN_DIR
 from .container import PYTHON, UV, BuildContainer
@@ -68,6 +69,23 @@ async def resolve(
 async def use(container: BuildContainer, lock: str) -> None:
     """Give a lock that was resolved before to a container."""
     await container.write(LOCK, lock.encode())
+
+
+def with_index(lock: str, url: str) -> str:
+    """The lock with ``index`` in each package that came from an index and does not say which.
+
+    uv then finds a package in its cache by index, name and version. Without the index it goes by
+    the file's address and obeys an answer that forbids caching: each build would download
+    everything and leave one more copy in the cache.
+    """
+    index = f'index = "{without_credentials(url or PYPI)}"'
+    head, *blocks = lock.split("[[packages]]\n")
+    for at, block in enumerate(blocks):
+        if re.search(r"^(wheels|sdist) = ", block, re.MULTILINE) and "\nindex = " not in block:
+            blocks[at] = re.sub(
+                r"^(version = .*)$", rf"\1\n{index}", block, count=1, flags=re.MULTILINE
+            )
+    return "[[packages]]\n".join([head, *blocks])
 
 
 def only_adds(before: str, after: str) -> bool:
