@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ _QUIET_SECONDS = 10
 """Off a terminal a phase that takes long says so this often."""
 
 
-class _Progress:
+class _Progress(ABC):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._finished = 0
@@ -41,17 +42,19 @@ class _Progress:
             for line in self._tail:
                 self._console.print(f"  {line}", style="dim")
 
+    @abstractmethod
     def _ended(self, phase: Phase, failed: bool) -> None:
-        raise NotImplementedError
+        """A phase is over."""
 
+    @abstractmethod
     def _now(self, operation: Operation) -> None:
-        raise NotImplementedError
+        """What the operation does at present."""
 
     def __enter__(self) -> _Progress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        pass
+        return None
 
 
 class LineProgress(_Progress):

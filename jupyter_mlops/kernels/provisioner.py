@@ -17,6 +17,7 @@ import json
 import os
 import signal
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -89,9 +90,9 @@ class ContainerProvisioner(KernelProvisionerBase):
         self._asked = False
         """A user's shutdown or restart led here, not an automatic one."""
 
+    @abstractmethod
     def make_parts(self) -> ProvisionerParts:
-        """Overridden where adapters and services are joined."""
-        raise NotImplementedError
+        """Where adapters and services are joined."""
 
     def _home(self, settings: Settings) -> Path:
         home = Path(self.home or settings.data / "homes" / (self.snapshot or self.environment))
