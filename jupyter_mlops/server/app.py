@@ -38,7 +38,7 @@ class MlopsApp(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         stop_in_order(serverapp)
         self.running.start()
-        await show_kernels(serverapp)
+        show_kernels(serverapp)
         self.running.emitter.environments_changed()
 
     async def stop_extension(self) -> None:

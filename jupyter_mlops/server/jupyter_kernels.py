@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import importlib
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
 from jupyter_server.serverapp import ServerApp
 
 from ..config import Mlops
 
 
-async def show_kernels(serverapp: ServerApp) -> None:
+def show_kernels(serverapp: ServerApp) -> None:
     """Append our folder. Where it will be is known from the configuration alone."""
-    # The path's default imports IPython: in a thread that does not hold up the first requests.
-    with contextlib.suppress(ImportError):
-        await anyio.to_thread.run_sync(importlib.import_module, "IPython.paths")
-    folder = _folder(serverapp)
+    folder = str(_folder(serverapp))
+    manager: Any = serverapp.kernel_spec_manager
     # A manager of kernels elsewhere, such as a gateway, has no folders.
-    kernel_dirs = getattr(serverapp.kernel_spec_manager, "kernel_dirs", None)
-    if kernel_dirs is not None and str(folder) not in kernel_dirs:
-        kernel_dirs.append(str(folder))
+    if not manager.has_trait("kernel_dirs"):
+        return
+    given = getattr(manager, "_kernel_dirs_default", None)
+    if manager.trait_has_value("kernel_dirs") or given is None:
+        manager.kernel_dirs = [*manager.kernel_dirs, folder]
+    else:
+        # The default imports IPython: not before somebody asks for kernels, so that the server
+        # starts without it.
+        manager._kernel_dirs_default = lambda _manager: [*given(), folder]
 
 
 def _folder(serverapp: ServerApp) -> Path:
