@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .commands import Answer, Noun, add_yes
 
 if TYPE_CHECKING:
+    from ..core.additions import LeftOut
     from ..core.environment import EnvironmentSpec
     from ..core.revision import Revision
     from .screen import Screen
@@ -22,8 +24,15 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     create.add_argument("--from", dest="file", metavar="FILE", required=True, help="a YAML file")
     build = noun.verb("build", "build a new revision, and make it the active one", rebuild)
     build.add_argument("name")
-    build.add_argument(
+    source = build.add_mutually_exclusive_group()
+    source.add_argument(
         "--from", dest="file", metavar="FILE", help="a YAML file (default: as it was)"
+    )
+    source.add_argument(
+        "--from-kernel",
+        dest="kernel",
+        metavar="ID",
+        help="the active revision and the packages that were installed in this kernel",
     )
     build.add_argument("--upgrade", action="store_true", help="look for newer versions of packages")
     noun.verb("list", "list environments", show_all)
@@ -61,20 +70,31 @@ async def rebuild(session: Session, args: argparse.Namespace) -> Answer:
     from ..core.errors import InvalidError
 
     spec = (await session.services.environments.get(args.name)).spec
-    if args.file:
+    left_out: Sequence[LeftOut] = ()
+    if args.kernel:
+        spec, found = await session.services.kernels.to_revision(args.name, args.kernel)
+        left_out = found.left_out
+    elif args.file:
         spec = _read(session, args.file)
         if spec.name != args.name:
             raise InvalidError(
                 f"{args.file} describes the environment {spec.name!r}, not {args.name!r}.",
                 f"Run `jupyter mlops env build {spec.name} --from {args.file}`.",
             )
-    return await _build(session, spec, replace=True, upgrade=args.upgrade)
+    return await _build(session, spec, replace=True, upgrade=args.upgrade, left_out=left_out)
 
 
 async def _build(
-    session: Session, spec: EnvironmentSpec, replace: bool, upgrade: bool = False
+    session: Session,
+    spec: EnvironmentSpec,
+    replace: bool,
+    upgrade: bool = False,
+    left_out: Sequence[LeftOut] = (),
 ) -> Answer:
     from .words import plural, size
+
+    for left in left_out:
+        session.screen.note(f"Not taken over: {left.name}. {left.reason}")
 
     environments = session.services.environments
     revision: Revision = await session.work(
@@ -84,7 +104,7 @@ async def _build(
         lambda built: {"environment": built.environment, "revision": built.number},
     )
     return Answer(
-        session.record(revision),
+        {**session.record(revision), "left_out": left_out},
         lambda screen: screen.line(
             f"Environment {revision.environment}, revision {revision.number} is active: "
             f"Python {revision.python}, {plural(revision.packages, 'package')}, "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.additions import Additions
 from ..core.deployment import Deployment, Plan, TargetInfo
 from ..core.environment import Base, Environment
 from ..core.inventory import Inventory, InventoryDiff
@@ -22,7 +23,7 @@ from .schemas.about import EngineStatus, ServerSettings
 from .schemas.bases import CreateBase
 from .schemas.catalogue import OpenPublished
 from .schemas.deployments import CreateDeployment, InvocationAnswer, Invoke, Logs
-from .schemas.environments import BuildRequest, ChangeEnvironment, Freed
+from .schemas.environments import BuildRequest, ChangeEnvironment, Freed, RevisionRequest
 from .schemas.operations import LogText
 from .schemas.packages import CreatePackage
 from .schemas.snapshots import (
@@ -105,7 +106,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint("delete", "environments/{name}", "Delete it with its revisions.", Freed),
     _list("environments/{name}/revisions", "Its revisions.", Revision),
-    _work("post", "environments/{name}/revisions", "Build a new revision.", BuildRequest),
+    _work("post", "environments/{name}/revisions", "Build a new revision.", RevisionRequest),
     _get("environments/{name}/revisions/{number}", "One revision; 0 is the active.", Revision),
     _get(
         "environments/{name}/revisions/{number}/lock",
@@ -133,6 +134,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _list("kernels", "Kernels in containers.", KernelStatus),
     _get("kernels/{id}", "One kernel.", KernelStatus),
     _get("kernels/{id}/drift", "What changed in it since its revision was built.", InventoryDiff),
+    _get("kernels/{id}/additions", "What of that its environment can have.", Additions),
     _get("kernels/{id}/preview", "What a snapshot of it would contain.", FreezePreview),
     _list("snapshots", "Snapshots, newest first.", Snapshot, *_SEARCH),
     _work("post", "snapshots", "Freeze a running kernel.", CreateSnapshot),

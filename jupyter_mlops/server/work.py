@@ -49,8 +49,14 @@ async def require_free(services: Services, name: str) -> None:
         )
 
 
-def build(services: Services, spec: EnvironmentSpec, replace: bool) -> Work:
+def build(
+    services: Services, spec: EnvironmentSpec, replace: bool, notes: Sequence[str] = ()
+) -> Work:
+    """``notes`` are lines that the log begins with."""
+
     async def work(progress: Progress) -> dict[str, Any]:
+        for note in notes:
+            progress.log(f"{note}\n")
         revision = await services.environments.build(spec, progress, replace=replace)
         return {"environment": revision.environment, "revision": revision.number}
 

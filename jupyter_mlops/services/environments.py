@@ -220,6 +220,17 @@ class Environments:
             )
         return revision
 
+    async def active_spec(self, name: str) -> EnvironmentSpec:
+        """What the active revision was built from, with the description and limits of now: those
+        of a build that failed since are not in it. Raises NotFoundError."""
+        now = (await self.get(name)).spec
+        return replace(
+            (await self.revision(name)).spec,
+            description=now.description,
+            network=now.network,
+            resources=now.resources,
+        )
+
     async def resolve(self, text: str) -> tuple[Environment, Revision]:
         """``name`` and ``name@active`` are the active revision, ``name@3`` is that one."""
         name, _, which = text.partition("@")

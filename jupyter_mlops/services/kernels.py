@@ -6,10 +6,19 @@ import asyncio
 import json
 import shutil
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import EngineUnavailableError, KernelDeadError, MlopsError, NotFoundError
+from ..core.additions import Additions, additions, merged
+from ..core.environment import EnvironmentSpec
+from ..core.errors import (
+    ConflictError,
+    EngineUnavailableError,
+    KernelDeadError,
+    MlopsError,
+    NotFoundError,
+)
 from ..core.inventory import Inventory, InventoryDiff, diff
 from ..core.kernel import CONTROL_SOCKET, KernelRecord, KernelStatus, kernel_folder
 from ..core.ports import EngineProvider, NotebookRunner, Progress, Store
@@ -60,17 +69,56 @@ class Kernels:
 
     async def drift(self, kernel_id: str) -> InventoryDiff:
         """What changed in the kernel's container since its image was made."""
+        return diff(*await self._sides(await self.record(kernel_id)))
+
+    async def additions(self, kernel_id: str) -> Additions:
+        """What of that its environment can have, and what not. Raises ConflictError for a
+        snapshot's kernel, which has no environment."""
         record = await self.record(kernel_id)
+        if not record.environment or record.snapshot:
+            raise ConflictError(
+                "This kernel runs a snapshot, so there is no environment to add packages to.",
+                "Freeze keeps them in a new snapshot.",
+            )
+        before, after = await self._sides(record)
+        return additions(diff(before, after), after)
+
+    async def to_revision(
+        self, environment: str, kernel_id: str
+    ) -> tuple[EnvironmentSpec, Additions]:
+        """The specification of the active revision with what the kernel's user installed.
+
+        Raises ConflictError when the kernel is not of this environment, or has nothing to add.
+        """
+        record = await self.record(kernel_id)
+        found = await self.additions(kernel_id)
+        if record.environment != environment:
+            raise ConflictError(
+                f"This kernel runs in the environment {record.environment!r}, not in "
+                f"{environment!r}.",
+                f"Add its packages to {record.environment!r}.",
+            )
+        if not found.requirements:
+            reasons = " ".join(f"{left.name}: {left.reason}" for left in found.left_out)
+            raise ConflictError(
+                f"This kernel has no package that can be added to {environment!r}. "
+                f"{reasons or 'Nothing changed in it.'}".rstrip(),
+                "Freeze keeps the kernel's container as it is.",
+            )
+        spec = await self._environments.active_spec(environment)
+        return replace(spec, python=merged(spec.python, found.requirements)), found
+
+    async def _sides(self, record: KernelRecord) -> tuple[Inventory, Inventory]:
+        """What the kernel started from, and what is there now."""
         state = await (await self._engines.engine()).inspect(record.container)
         if state is None or state.phase != "running":
             raise KernelDeadError(
                 "The kernel's container does not run, so what changed in it cannot be seen.",
                 "Restart the kernel.",
             )
-        before, after = await asyncio.gather(
+        return await asyncio.gather(
             self._origin(record), self._environments.probe_container(record.container)
         )
-        return diff(before, after)
 
     async def run(
         self,

@@ -3,6 +3,7 @@ import { ServerConnection } from '@jupyterlab/services';
 
 import { MlopsError } from './error';
 import type {
+  Additions,
   Base,
   Candidates,
   CatalogueEntry,
@@ -89,6 +90,13 @@ export class MlopsClient {
     });
   }
 
+  /** A new revision: the active one and what was installed in a kernel. */
+  addFromKernel(name: string, kernel: string): Promise<Operation> {
+    return this._post(`environments/${encodeURIComponent(name)}/revisions`, {
+      from_kernel: kernel
+    });
+  }
+
   activate(name: string, revision: number): Promise<Environment> {
     return this._post(
       `environments/${encodeURIComponent(name)}/revisions/${revision}/activate`
@@ -101,6 +109,10 @@ export class MlopsClient {
 
   drift(id: string): Promise<InventoryDiff> {
     return this._get(`kernels/${id}/drift`);
+  }
+
+  additions(id: string): Promise<Additions> {
+    return this._get(`kernels/${id}/additions`);
   }
 
   preview(id: string): Promise<FreezePreview> {

@@ -3,6 +3,7 @@ import type { components } from './types';
 /** The nouns of the server, as its OpenAPI description has them. */
 type Schemas = components['schemas'];
 
+export type Additions = Schemas['Additions'];
 export type Base = Schemas['Base'];
 export type Candidates = Schemas['Candidates'];
 export type Capabilities = Schemas['Capabilities'];
@@ -18,6 +19,7 @@ export type FreezePreview = Schemas['FreezePreview'];
 export type Handler = Schemas['Handler'];
 export type InventoryDiff = Schemas['InventoryDiff'];
 export type KernelStatus = Schemas['KernelStatus'];
+export type LeftOut = Schemas['LeftOut'];
 export type ModelPackage = Schemas['ModelPackage'];
 export type Operation = Schemas['Operation'];
 export type Plan = Schemas['Plan'];

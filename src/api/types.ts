@@ -351,6 +351,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/mlops/kernels/{id}/additions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What of that its environment can have. */
+        get: operations["get_kernels_by_id_additions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/mlops/kernels/{id}/drift": {
         parameters: {
             query?: never;
@@ -684,24 +701,26 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Additions
+         * @description What a kernel's drift can add to its environment, and what it cannot.
+         */
+        Additions: {
+            /** @default [] */
+            left_out: components["schemas"]["LeftOut"][];
+            /** @default [] */
+            requirements: string[];
+        };
+        /**
          * Base
          * @description An image that environments start from.
          */
         Base: {
-            /** Created */
             created: string;
-            /** Image */
             image: string;
-            /** Name */
             name: string;
-            /** Origin */
             origin: string;
-            /** Ref */
             ref: string;
-            /**
-             * Size
-             * @default 0
-             */
+            /** @default 0 */
             size: number;
         };
         /**
@@ -711,10 +730,7 @@ export interface components {
         BuildRequest: {
             /** @default null */
             spec: components["schemas"]["EnvironmentSpec"] | null;
-            /**
-             * Spec Text
-             * @default
-             */
+            /** @default  */
             spec_text: string;
         };
         /**
@@ -722,15 +738,11 @@ export interface components {
          * @description Files of a project that can play a part in a package, likeliest first.
          */
         Candidates: {
-            /** Functions */
             functions: {
                 [key: string]: string[];
             };
-            /** Handlers */
             handlers: string[];
-            /** Models */
             models: string[];
-            /** Samples */
             samples: string[];
         };
         /**
@@ -739,46 +751,26 @@ export interface components {
          */
         Capabilities: {
             /**
-             * Ipc
              * @description Unix sockets in a bind mount reach the container.
              * @default true
              */
             ipc: boolean;
-            /**
-             * Limits
-             * @default true
-             */
+            /** @default true */
             limits: boolean;
-            /**
-             * Name
-             * @description ``docker`` or ``podman``.
-             */
+            /** @description ``docker`` or ``podman``. */
             name: string;
             /**
-             * Note
              * @description What makes it slow or limited on this machine, in a sentence; mostly empty.
              * @default
              */
             note: string;
-            /**
-             * Pause
-             * @default true
-             */
+            /** @default true */
             pause: boolean;
-            /**
-             * Rootless
-             * @default false
-             */
+            /** @default false */
             rootless: boolean;
-            /**
-             * Socket
-             * @default
-             */
+            /** @default  */
             socket: string;
-            /**
-             * Title
-             * @description ``Docker 28.2``, for people.
-             */
+            /** @description ``Docker 28.2``, for people. */
             title: string;
         };
         /**
@@ -786,58 +778,30 @@ export interface components {
          * @description One snapshot in a team's project, as read from the registry.
          */
         CatalogueEntry: {
-            /** Created */
             created: string;
-            /** Digest */
             digest: string;
-            /** Environment */
             environment: string;
-            /**
-             * Files
-             * @default 0
-             */
+            /** @default 0 */
             files: number;
-            /** Id */
             id: string;
-            /**
-             * Local
-             * @default false
-             */
+            /** @default false */
             local: boolean;
-            /** Name */
             name: string;
-            /**
-             * Note
-             * @default
-             */
+            /** @default  */
             note: string;
-            /** Owner */
             owner: string;
-            /**
-             * Packages Added
-             * @default 0
-             */
+            /** @default 0 */
             packages_added: number;
-            /** Project */
             project: string;
-            /** Revision */
             revision: number;
         };
         /** CellReport */
         CellReport: {
-            /**
-             * Difference
-             * @default
-             */
+            /** @default  */
             difference: string;
-            /** Index */
             index: number;
-            /**
-             * Seconds
-             * @default 0
-             */
+            /** @default 0 */
             seconds: number;
-            /** Source */
             source: string;
             verdict: components["schemas"]["Verdict"];
         };
@@ -846,13 +810,9 @@ export interface components {
          * @description One package, or one fact of the system, on both sides; an empty side has it not.
          */
         Change: {
-            /** After */
             after: string;
-            /** Before */
             before: string;
-            /** Ecosystem */
             ecosystem: string;
-            /** Name */
             name: string;
         };
         /**
@@ -860,7 +820,6 @@ export interface components {
          * @description What can be changed without a new revision.
          */
         ChangeEnvironment: {
-            /** Description */
             description: string;
         };
         /**
@@ -868,35 +827,20 @@ export interface components {
          * @description One line of the contract report.
          */
         Check: {
-            /**
-             * Detail
-             * @default
-             */
+            /** @default  */
             detail: string;
-            /**
-             * Hint
-             * @default
-             */
+            /** @default  */
             hint: string;
-            /** Name */
             name: string;
-            /** Passed */
             passed: boolean;
-            /**
-             * Seconds
-             * @default 0
-             */
+            /** @default 0 */
             seconds: number;
-            /** Title */
             title: string;
         };
         /** ContractReport */
         ContractReport: {
-            /** Checks */
             checks: components["schemas"]["Check"][];
-            /** Created */
             created: string;
-            /** Image */
             image: string;
         };
         /**
@@ -904,49 +848,34 @@ export interface components {
          * @description Make a base image from distribution packages, or pull one from a registry.
          */
         CreateBase: {
-            /**
-             * Kind
-             * @enum {string}
-             */
+            /** @enum {string} */
             kind: "debian" | "pull";
-            /** Name */
             name: string;
             /**
-             * Packages
              * @description Distribution packages beyond Python, for ``debian``.
              * @default []
              */
             packages: string[];
             /**
-             * Ref
              * @description The image to pull, for ``pull``.
              * @default
              */
             ref: string;
-            /**
-             * Suite
-             * @default bookworm
-             */
+            /** @default bookworm */
             suite: string;
         };
         /** CreateDeployment */
         CreateDeployment: {
             /**
-             * Name
              * @description The package's own name when empty.
              * @default
              */
             name: string;
-            /**
-             * Options
-             * @description As the target's schema has them.
-             */
+            /** @description As the target's schema has them. */
             options?: {
                 [key: string]: unknown;
             };
-            /** Package */
             package: string;
-            /** Target */
             target: string;
         };
         /**
@@ -955,28 +884,20 @@ export interface components {
          */
         CreatePackage: {
             /**
-             * Content Type
              * @description Of the sample; guessed from its name when empty.
              * @default
              */
             content_type: string;
             /**
-             * Expected
              * @description A file with the notebook's own prediction for it.
              * @default
              */
             expected: string;
             handler: components["schemas"]["Handler"];
-            /** Model */
             model: string[];
-            /** Name */
             name: string;
-            /**
-             * Sample
-             * @description A file with a request.
-             */
+            /** @description A file with a request. */
             sample: string;
-            /** Snapshot */
             snapshot: string;
         };
         /**
@@ -985,66 +906,38 @@ export interface components {
          */
         CreateSnapshot: {
             /**
-             * Exclude
              * @description Paths of the project that stay out.
              * @default []
              */
             exclude: string[];
-            /**
-             * Kernel
-             * @description The kernel's id.
-             */
+            /** @description The kernel's id. */
             kernel: string;
-            /** Name */
             name: string;
-            /**
-             * Note
-             * @default
-             */
+            /** @default  */
             note: string;
         };
         /** Deployment */
         Deployment: {
-            /** Created */
             created: string;
-            /** Details */
             details?: {
                 [key: string]: unknown;
             };
-            /**
-             * Endpoint
-             * @default
-             */
+            /** @default  */
             endpoint: string;
-            /** Id */
             id: string;
-            /**
-             * Message
-             * @default
-             */
+            /** @default  */
             message: string;
-            /** Name */
             name: string;
-            /** Options */
             options: {
                 [key: string]: unknown;
             };
-            /** Owner */
             owner: string;
-            /** Package */
             package: string;
-            /**
-             * Resources
-             * @default []
-             */
+            /** @default [] */
             resources: components["schemas"]["Resource"][];
             state: components["schemas"]["DeploymentState"];
-            /**
-             * Status
-             * @default
-             */
+            /** @default  */
             status: string;
-            /** Target */
             target: string;
         };
         /**
@@ -1056,16 +949,10 @@ export interface components {
         EngineStatus: {
             /** @description Null while no engine answers. */
             capabilities: components["schemas"]["Capabilities"] | null;
-            /**
-             * Containers
-             * @description Running containers of ours.
-             */
+            /** @description Running containers of ours. */
             containers: number;
             problem: components["schemas"]["Problem"] | null;
-            /**
-             * Version
-             * @description Of jupyter-mlops.
-             */
+            /** @description Of jupyter-mlops. */
             version: string;
         };
         /**
@@ -1073,21 +960,12 @@ export interface components {
          * @description A named definition with revisions, one of which is active.
          */
         Environment: {
-            /**
-             * Active
-             * @default 0
-             */
+            /** @default 0 */
             active: number;
-            /** Created */
             created: string;
-            /**
-             * Latest
-             * @default 0
-             */
+            /** @default 0 */
             latest: number;
-            /** Name */
             name: string;
-            /** Owner */
             owner: string;
             spec: components["schemas"]["EnvironmentSpec"];
         };
@@ -1097,46 +975,32 @@ export interface components {
          */
         EnvironmentSpec: {
             /**
-             * Apt
              * @description Distribution packages.
              * @default []
              */
             apt: string[];
-            /**
-             * Base
-             * @description ``<base>`` by name, or ``<environment>@<revision>`` / ``<environment>@active``.
-             */
+            /** @description ``<base>`` by name, or ``<environment>@<revision>`` / ``<environment>@active``. */
             base: string;
-            /**
-             * Description
-             * @default
-             */
+            /** @default  */
             description: string;
-            /** Name */
             name: string;
             /**
-             * Network
              * @description ``outbound`` or ``none``: what kernels of this environment may reach.
              * @default outbound
              */
             network: string;
             /**
-             * Python
              * @description PEP 508 requirements.
              * @default []
              */
             python: string[];
             resources?: components["schemas"]["Resources"];
             /**
-             * Setup
              * @description A bash script, the last build step.
              * @default
              */
             setup: string;
-            /**
-             * Variables
-             * @description Public environment variables; secrets never belong here.
-             */
+            /** @description Public environment variables; secrets never belong here. */
             variables?: {
                 [key: string]: string;
             };
@@ -1146,25 +1010,13 @@ export interface components {
          * @description The body of every answer of status 400 and above.
          */
         Error: {
-            /**
-             * Code
-             * @description Stable: clients branch on it.
-             */
+            /** @description Stable: clients branch on it. */
             code: string;
-            /**
-             * Hint
-             * @description What to do; may be empty.
-             */
+            /** @description What to do; may be empty. */
             hint: string;
-            /**
-             * Message
-             * @description What happened.
-             */
+            /** @description What happened. */
             message: string;
-            /**
-             * Reason
-             * @description The status in words.
-             */
+            /** @description The status in words. */
             reason: string;
         };
         /**
@@ -1172,16 +1024,10 @@ export interface components {
          * @description One file of the project, as a freeze would treat it.
          */
         FileEntry: {
-            /** Included */
             included: boolean;
-            /** Path */
             path: string;
-            /**
-             * Reason
-             * @default
-             */
+            /** @default  */
             reason: string;
-            /** Size */
             size: number;
         };
         /**
@@ -1189,13 +1035,9 @@ export interface components {
          * @description What looks like a secret.
          */
         Finding: {
-            /** Excerpt */
             excerpt: string;
-            /** Line */
             line: number;
-            /** Path */
             path: string;
-            /** Rule */
             rule: string;
         };
         /**
@@ -1203,10 +1045,7 @@ export interface components {
          * @description What deleting an environment gave back.
          */
         Freed: {
-            /**
-             * Freed
-             * @description Bytes.
-             */
+            /** @description Bytes. */
             freed: number;
         };
         /**
@@ -1214,22 +1053,15 @@ export interface components {
          * @description What a snapshot of a kernel would contain, before it is made.
          */
         FreezePreview: {
-            /** Cap */
             cap: number;
             drift: components["schemas"]["InventoryDiff"];
-            /** Environment */
             environment: string;
-            /** Files */
             files: components["schemas"]["FileEntry"][];
             /** @default null */
             git: components["schemas"]["GitState"] | null;
-            /** Kernel */
             kernel: string;
-            /** Project */
             project: string;
-            /** Revision */
             revision: number;
-            /** Size */
             size: number;
         };
         /**
@@ -1237,11 +1069,8 @@ export interface components {
          * @description Where the project's files stood in version control.
          */
         GitState: {
-            /** Commit */
             commit: string;
-            /** Dirty */
             dirty: boolean;
-            /** Remote */
             remote: string;
         };
         /**
@@ -1254,17 +1083,10 @@ export interface components {
          *     ``{"data": {…}}`` as keyword arguments; the answer is ``{"result": …}``.
          */
         Handler: {
-            /**
-             * Function
-             * @default
-             */
+            /** @default  */
             function: string;
-            /** Kind */
             kind: string;
-            /**
-             * Path
-             * @description Below the project's folder, so of the snapshot's workspace.
-             */
+            /** @description Below the project's folder, so of the snapshot's workspace. */
             path: string;
         };
         /**
@@ -1272,22 +1094,13 @@ export interface components {
          * @description What ``guest/probe.py`` found.
          */
         Inventory: {
-            /** Arch */
             arch: string;
-            /** Implementation */
             implementation: string;
-            /** Libc */
             libc: string;
-            /** Os */
             os: string;
-            /**
-             * Packages
-             * @default []
-             */
+            /** @default [] */
             packages: components["schemas"]["Package"][];
-            /** Python */
             python: string;
-            /** Variables */
             variables?: {
                 [key: string]: string;
             };
@@ -1297,25 +1110,13 @@ export interface components {
          * @description Everything that differs between two inventories; empty when nothing does.
          */
         InventoryDiff: {
-            /**
-             * Added
-             * @default []
-             */
+            /** @default [] */
             added: components["schemas"]["Change"][];
-            /**
-             * Changed
-             * @default []
-             */
+            /** @default [] */
             changed: components["schemas"]["Change"][];
-            /**
-             * Patched
-             * @default []
-             */
+            /** @default [] */
             patched: components["schemas"]["Change"][];
-            /**
-             * Removed
-             * @default []
-             */
+            /** @default [] */
             removed: components["schemas"]["Change"][];
         };
         /**
@@ -1323,35 +1124,22 @@ export interface components {
          * @description How a deployment answered one request.
          */
         InvocationAnswer: {
-            /**
-             * Body
-             * @description Bytes that are no text are shown as replacement characters.
-             */
+            /** @description Bytes that are no text are shown as replacement characters. */
             body: string;
-            /** Content Type */
             content_type: string;
-            /** Seconds */
             seconds: number;
-            /** Status */
             status: number;
         };
         /** Invoke */
         Invoke: {
-            /**
-             * Accept
-             * @default
-             */
+            /** @default  */
             accept: string;
             /**
-             * Body
              * @description The package's recorded sample when missing.
              * @default null
              */
             body: string | null;
-            /**
-             * Content Type
-             * @default
-             */
+            /** @default  */
             content_type: string;
         };
         /**
@@ -1359,68 +1147,48 @@ export interface components {
          * @description A live answer about one kernel.
          */
         KernelStatus: {
-            /** Alive */
             alive: boolean;
-            /** Container */
             container: string;
-            /**
-             * Cpu
-             * @default 0
-             */
+            /** @default 0 */
             cpu: number;
-            /** Environment */
             environment: string;
-            /** Id */
             id: string;
-            /** Image */
             image: string;
-            /**
-             * Memory
-             * @default 0
-             */
+            /** @default 0 */
             memory: number;
-            /**
-             * Memory Limit
-             * @default 0
-             */
+            /** @default 0 */
             memory_limit: number;
-            /** Project */
             project: string;
-            /** Revision */
             revision: number;
-            /** Snapshot */
             snapshot: string;
+        };
+        /**
+         * LeftOut
+         * @description Something that is not taken over into a specification.
+         */
+        LeftOut: {
+            name: string;
+            reason: string;
         };
         /**
          * Level
          * @description One line of the report: L0 image, L1 inventory, L2 runs, L3 same outputs.
          */
         Level: {
-            /** Detail */
             detail: string;
-            /** Level */
             level: string;
-            /** Passed */
             passed: boolean;
-            /** Title */
             title: string;
         };
         /** Logs */
         Logs: {
-            /** Text */
             text: string;
         };
         /** LogText */
         LogText: {
-            /**
-             * Next
-             * @description The offset, in bytes, to ask for next.
-             */
+            /** @description The offset, in bytes, to ask for next. */
             next: number;
-            /**
-             * Text
-             * @description Empty when there is no more yet.
-             */
+            /** @description Empty when there is no more yet. */
             text: string;
         };
         /**
@@ -1428,69 +1196,45 @@ export interface components {
          * @description One blob of the bundle.
          */
         Member: {
-            /** Digest */
             digest: string;
-            /** Role */
             role: string;
-            /** Size */
             size: number;
-            /** Title */
             title: string;
         };
         /** ModelPackage */
         ModelPackage: {
-            /** Created */
             created: string;
             handler: components["schemas"]["Handler"];
-            /** Id */
             id: string;
-            /** Image */
             image: string;
-            /**
-             * Layer Size
-             * @default 0
-             */
+            /** @default 0 */
             layer_size: number;
-            /** Model */
             model: string;
-            /** Model Files */
             model_files: string[];
-            /** Model Size */
             model_size: number;
-            /** Name */
             name: string;
-            /** Owner */
             owner: string;
-            /** Ref */
             ref: string;
             /** @default null */
             report: components["schemas"]["ContractReport"] | null;
             sample: components["schemas"]["Sample"];
-            /** Snapshot */
             snapshot: string;
         };
         /** NotebookReport */
         NotebookReport: {
-            /** Cells */
             cells: components["schemas"]["CellReport"][];
-            /** Path */
             path: string;
         };
         /** OpenPublished */
         OpenPublished: {
             /**
-             * Directory
              * @description Where its files are put, below the folder that Jupyter shows; nowhere when empty.
              * @default
              */
             directory: string;
-            /**
-             * Id
-             * @description The snapshot's.
-             */
+            /** @description The snapshot's. */
             id: string;
             /**
-             * Project
              * @description ``registry/team/name``; the configured one when empty.
              * @default
              */
@@ -1498,10 +1242,7 @@ export interface components {
         };
         /** OpenSnapshot */
         OpenSnapshot: {
-            /**
-             * Directory
-             * @description Where its files are put, below the folder that Jupyter shows.
-             */
+            /** @description Where its files are put, below the folder that Jupyter shows. */
             directory: string;
         };
         /**
@@ -1509,60 +1250,31 @@ export interface components {
          * @description The persisted state of one piece of work. Its log is a file of its own.
          */
         Operation: {
-            /** Created */
             created: string;
-            /**
-             * Ended
-             * @default
-             */
+            /** @default  */
             ended: string;
             /** @default null */
             error: components["schemas"]["OperationError"] | null;
-            /** Id */
             id: string;
-            /** Kind */
             kind: string;
-            /**
-             * Message
-             * @default
-             */
+            /** @default  */
             message: string;
-            /**
-             * Owner
-             * @default
-             */
+            /** @default  */
             owner: string;
-            /**
-             * Phase
-             * @default
-             */
+            /** @default  */
             phase: string;
-            /**
-             * Phases
-             * @default []
-             */
+            /** @default [] */
             phases: components["schemas"]["Phase"][];
-            /**
-             * Pid
-             * @default 0
-             */
+            /** @default 0 */
             pid: number;
-            /**
-             * Progress
-             * @default null
-             */
+            /** @default null */
             progress: number | null;
-            /** Result */
             result?: {
                 [key: string]: unknown;
             };
-            /**
-             * Started
-             * @default
-             */
+            /** @default  */
             started: string;
             state: components["schemas"]["OperationState"];
-            /** Subject */
             subject: string;
         };
         /**
@@ -1570,14 +1282,9 @@ export interface components {
          * @description A domain error as it is stored and sent.
          */
         OperationError: {
-            /** Code */
             code: string;
-            /**
-             * Hint
-             * @default
-             */
+            /** @default  */
             hint: string;
-            /** Message */
             message: string;
         };
         /**
@@ -1590,33 +1297,19 @@ export interface components {
          * @description One installed distribution of one ecosystem.
          */
         Package: {
-            /** Ecosystem */
             ecosystem: string;
-            /** Name */
             name: string;
-            /**
-             * Patched
-             * @default []
-             */
+            /** @default [] */
             patched: string[];
-            /**
-             * Source
-             * @default
-             */
+            /** @default  */
             source: string;
-            /** Version */
             version: string;
         };
         /** Phase */
         Phase: {
-            /** Name */
             name: string;
-            /**
-             * Seconds
-             * @default null
-             */
+            /** @default null */
             seconds: number | null;
-            /** Started */
             started: string;
         };
         /**
@@ -1624,14 +1317,9 @@ export interface components {
          * @description What a deployment will create, before it does.
          */
         Plan: {
-            /**
-             * Cost
-             * @default
-             */
+            /** @default  */
             cost: string;
-            /** Resources */
             resources: components["schemas"]["Resource"][];
-            /** Steps */
             steps: string[];
         };
         /**
@@ -1639,9 +1327,7 @@ export interface components {
          * @description Why there is no engine, and what to do.
          */
         Problem: {
-            /** Hint */
             hint: string;
-            /** Message */
             message: string;
         };
         /**
@@ -1649,23 +1335,18 @@ export interface components {
          * @description A place in a registry where the snapshot is.
          */
         Publication: {
-            /** Digest */
             digest: string;
-            /** Project */
             project: string;
-            /** Published */
             published: string;
         };
         /** PublishSnapshot */
         PublishSnapshot: {
             /**
-             * Allow
              * @description Paths with findings that may travel all the same.
              * @default []
              */
             allow: string[];
             /**
-             * Project
              * @description ``registry/team/name``; the configured one when empty.
              * @default
              */
@@ -1673,26 +1354,17 @@ export interface components {
         };
         /** ReproduceReport */
         ReproduceReport: {
-            /** Created */
             created: string;
-            /** Directory */
             directory: string;
-            /** Levels */
             levels: components["schemas"]["Level"][];
-            /** Notebooks */
             notebooks: components["schemas"]["NotebookReport"][];
-            /** Snapshot */
             snapshot: string;
         };
         /** ReproduceSnapshot */
         ReproduceSnapshot: {
-            /**
-             * Into
-             * @description A new folder, below the folder that Jupyter shows.
-             */
+            /** @description A new folder, below the folder that Jupyter shows. */
             into: string;
             /**
-             * Network
              * @description Whether the notebooks may reach the network.
              * @default false
              */
@@ -1700,14 +1372,9 @@ export interface components {
         };
         /** Resource */
         Resource: {
-            /**
-             * Kept
-             * @default false
-             */
+            /** @default false */
             kept: boolean;
-            /** Kind */
             kind: string;
-            /** Name */
             name: string;
         };
         /**
@@ -1715,24 +1382,16 @@ export interface components {
          * @description Limits of one kernel container. Zero means no limit of ours.
          */
         Resources: {
-            /**
-             * Cpus
-             * @default 0
-             */
+            /** @default 0 */
             cpus: number;
             /**
-             * Memory
              * @description Bytes; swap is never added to it.
              * @default 0
              */
             memory: number;
-            /**
-             * Pids
-             * @default 4096
-             */
+            /** @default 4096 */
             pids: number;
             /**
-             * Shm
              * @description Bytes of /dev/shm (the engines' 64 MB breaks multiprocess data loaders).
              * @default 268435456
              */
@@ -1743,127 +1402,83 @@ export interface components {
          * @description One build. Lock and inventory are blobs, found by digest.
          */
         Revision: {
-            /** Base Image */
             base_image: string;
-            /** Created */
             created: string;
-            /** Environment */
             environment: string;
-            /** Identity */
             identity: string;
-            /** Image */
             image: string;
-            /** Inventory */
             inventory: string;
-            /** Lock */
             lock: string;
-            /** Number */
             number: number;
-            /**
-             * Operation
-             * @default
-             */
+            /** @default  */
             operation: string;
-            /**
-             * Packages
-             * @default 0
-             */
+            /** @default 0 */
             packages: number;
-            /**
-             * Python
-             * @default
-             */
+            /** @default  */
             python: string;
-            /** Ref */
             ref: string;
-            /**
-             * Size
-             * @default 0
-             */
+            /** @default 0 */
             size: number;
             spec: components["schemas"]["EnvironmentSpec"];
+        };
+        /**
+         * RevisionRequest
+         * @description What to build: ``spec`` as JSON, ``spec_text`` as YAML, or ``from_kernel``.
+         */
+        RevisionRequest: {
+            /**
+             * @description The id of a kernel: the active revision's specification and the packages that were
+             *     installed in it.
+             * @default
+             */
+            from_kernel: string;
+            /** @default null */
+            spec: components["schemas"]["EnvironmentSpec"] | null;
+            /** @default  */
+            spec_text: string;
         };
         /**
          * Sample
          * @description A request that must be answered as it was in the notebook.
          */
         Sample: {
-            /**
-             * Accept
-             * @default application/json
-             */
+            /** @default application/json */
             accept: string;
-            /** Body */
             body: string;
-            /** Content Type */
             content_type: string;
-            /**
-             * Expected
-             * @default
-             */
+            /** @default  */
             expected: string;
         };
         /** ServerSettings */
         ServerSettings: {
-            /** Owner */
             owner: string;
-            /**
-             * Project
-             * @description Where snapshots are published when nothing else is said; may be empty.
-             */
+            /** @description Where snapshots are published when nothing else is said; may be empty. */
             project: string;
         };
         /** Snapshot */
         Snapshot: {
-            /** Base Image */
             base_image: string;
-            /** Created */
             created: string;
             drift: components["schemas"]["InventoryDiff"];
-            /** Environment */
             environment: string;
-            /** Id */
             id: string;
-            /** Image */
             image: string;
-            /**
-             * Language
-             * @default python
-             */
+            /** @default python */
             language: string;
-            /** Members */
             members: components["schemas"]["Member"][];
-            /** Name */
             name: string;
-            /**
-             * Note
-             * @default
-             */
+            /** @default  */
             note: string;
-            /**
-             * Origin
-             * @default
-             */
+            /** @default  */
             origin: string;
-            /** Owner */
             owner: string;
-            /**
-             * Publications
-             * @default []
-             */
+            /** @default [] */
             publications: components["schemas"]["Publication"][];
-            /** Ref */
             ref: string;
-            /** Revision */
             revision: number;
-            /** Revision Image */
             revision_image: string;
-            /**
-             * Size
-             * @default 0
-             */
+            /** @default 0 */
             size: number;
-            /** Variables */
             variables?: {
                 [key: string]: string;
             };
@@ -1871,20 +1486,13 @@ export interface components {
         };
         /** TargetInfo */
         TargetInfo: {
-            /** Description */
             description: string;
-            /** Name */
             name: string;
-            /** Options */
             options: {
                 [key: string]: unknown;
             };
-            /**
-             * Problems
-             * @default []
-             */
+            /** @default [] */
             problems: string[];
-            /** Title */
             title: string;
         };
         /**
@@ -1894,21 +1502,13 @@ export interface components {
         Verdict: "same" | "different" | "failed" | "not_run";
         /** WorkspaceSummary */
         WorkspaceSummary: {
-            /** Files */
             files: number;
             /** @default null */
             git: components["schemas"]["GitState"] | null;
-            /**
-             * Notebooks
-             * @default []
-             */
+            /** @default [] */
             notebooks: string[];
-            /** Size */
             size: number;
-            /**
-             * Skipped
-             * @default []
-             */
+            /** @default [] */
             skipped: string[];
         };
     };
@@ -2605,7 +2205,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["BuildRequest"];
+                "application/json": components["schemas"]["RevisionRequest"];
             };
         };
         responses: {
@@ -2810,6 +2410,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["KernelStatus"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_kernels_by_id_additions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Additions"];
                 };
             };
             /** @description It failed. */

@@ -67,6 +67,31 @@ export function addEnvironmentCommands(
     execute: args => openForm(target(app, args, 'name', 'environment'), true)
   });
 
+  commands.addCommand(CommandIDs.addToEnvironment, {
+    label: trans.__('Add to Environment'),
+    caption: trans.__(
+      'Build a new revision with the packages that were installed in a kernel'
+    ),
+    describedBy: describedBy({
+      ...NAME,
+      kernel: { type: 'string', description: 'The id of the kernel.' }
+    }),
+    execute: async args => {
+      const name = String(args.name ?? '');
+      try {
+        const operation = await mlops.client.addFromKernel(
+          name,
+          String(args.kernel ?? '')
+        );
+        mlops.operations.track(operation);
+        void mlops.environments.refresh();
+        await commands.execute(CommandIDs.showOperation, { id: operation.id });
+      } catch (reason) {
+        await tell(trans.__('Nothing was added to %1', name), reason, trans);
+      }
+    }
+  });
+
   commands.addCommand(CommandIDs.newNotebook, {
     label: trans.__('New Notebook'),
     caption: trans.__('Open a notebook that runs in the environment'),

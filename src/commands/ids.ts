@@ -2,6 +2,7 @@
 export namespace CommandIDs {
   export const newEnvironment = 'mlops:new-environment';
   export const editEnvironment = 'mlops:edit-environment';
+  export const addToEnvironment = 'mlops:add-to-environment';
   export const deleteEnvironment = 'mlops:delete-environment';
   export const newNotebook = 'mlops:new-notebook';
 

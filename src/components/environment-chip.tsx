@@ -6,17 +6,18 @@ import type { KernelStatus } from '../api/nouns';
 import { formatBytes } from '../format';
 import { layersIcon } from '../icons';
 import type { NotebookKernel } from '../models/notebook-kernel';
-import { DiffTable } from './checks';
+import { DriftPopover } from './drift-popover';
 import { useChanges } from './list';
 
 /** The notebook toolbar's chip: which environment, and what changed in it. */
 export function EnvironmentChip(props: {
   kernel: NotebookKernel;
   trans: TranslationBundle;
+  onAdd: () => void;
   onFreeze: () => void;
   onSwitch: () => void;
 }): React.ReactElement | null {
-  const { kernel, trans, onFreeze, onSwitch } = props;
+  const { kernel, trans, onAdd, onFreeze, onSwitch } = props;
   useChanges(kernel);
   const [open, setOpen] = React.useState<'' | 'environment' | 'drift'>('');
   const node = React.useRef<HTMLDivElement>(null);
@@ -92,31 +93,23 @@ export function EnvironmentChip(props: {
         </div>
       )}
       {open === 'drift' && drift && (
-        <div
-          className="jp-MLOpsChip-popover"
-          role="dialog"
-          aria-label={trans.__('Changes since the revision')}
-        >
-          <DiffTable diff={drift} trans={trans} />
-          <Button
-            className="jp-mod-styled jp-mod-accept"
-            onClick={() => {
-              setOpen('');
-              onFreeze();
-            }}
-          >
-            {trans.__('Freeze')}
-          </Button>
-          <Button
-            className="jp-mod-styled"
-            onClick={() => {
-              setOpen('');
-              kernel.ignore();
-            }}
-          >
-            {trans.__('Ignore')}
-          </Button>
-        </div>
+        <DriftPopover
+          kernel={kernel}
+          drift={drift}
+          trans={trans}
+          onAdd={() => {
+            setOpen('');
+            onAdd();
+          }}
+          onFreeze={() => {
+            setOpen('');
+            onFreeze();
+          }}
+          onIgnore={() => {
+            setOpen('');
+            kernel.ignore();
+          }}
+        />
       )}
     </div>
   );

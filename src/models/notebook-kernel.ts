@@ -5,7 +5,7 @@ import { Debouncer } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import type { MlopsClient } from '../api/client';
-import type { InventoryDiff, KernelStatus } from '../api/nouns';
+import type { Additions, InventoryDiff, KernelStatus } from '../api/nouns';
 
 /** The part of a kernel spec's metadata that we write. */
 export interface IEnvironmentPointer {
@@ -71,21 +71,26 @@ export class NotebookKernel implements IDisposable {
     return this._client.kernel(this.kernelId);
   }
 
-  /** Forget a drift that the user does not want to see, until it grows. */
+  /** What of the drift the environment can have, looked up now. */
+  additions(): Promise<Additions> {
+    return this._client.additions(this.kernelId);
+  }
+
+  /** Forget the changes there are, which the user does not want to see, until there is another. */
   ignore(): void {
-    this._ignored = Private.count(this._drift);
+    this._ignored = new Set(Private.keys(this._drift));
     this._changed.emit();
   }
 
-  /** Packages changed since the revision, without those that are ignored. */
+  /** How much changed since the revision; 0 when all of it is ignored. */
   get news(): number {
-    const count = Private.count(this._drift);
-    return count > this._ignored ? count : 0;
+    const keys = Private.keys(this._drift);
+    return keys.every(key => this._ignored.has(key)) ? 0 : keys.length;
   }
 
   private _onKernelChanged(): void {
     this._drift = null;
-    this._ignored = 0;
+    this._ignored = new Set();
     this._pointer = null;
     this._changed.emit();
     const kernel = this._context.session?.kernel;
@@ -132,7 +137,7 @@ export class NotebookKernel implements IDisposable {
 
   private _changed = new Signal<this, void>(this);
   private _drift: InventoryDiff | null = null;
-  private _ignored = 0;
+  private _ignored = new Set<string>();
   private _isDisposed = false;
   private _label = '';
   private _look: Debouncer;
@@ -140,11 +145,18 @@ export class NotebookKernel implements IDisposable {
 }
 
 namespace Private {
-  export function count(drift: InventoryDiff | null): number {
-    if (!drift) {
-      return 0;
-    }
-    const groups = [drift.added, drift.removed, drift.changed, drift.patched];
-    return groups.reduce((sum, group) => sum + (group?.length ?? 0), 0);
+  /** One for each change, the same whenever it is the same change. */
+  export function keys(drift: InventoryDiff | null): string[] {
+    const groups = {
+      added: drift?.added,
+      removed: drift?.removed,
+      changed: drift?.changed,
+      patched: drift?.patched
+    };
+    return Object.entries(groups).flatMap(([group, changes]) =>
+      (changes ?? []).map(({ ecosystem, name, before, after }) =>
+        [group, ecosystem, name, before, after].join(' ')
+      )
+    );
   }
 }

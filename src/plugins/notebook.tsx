@@ -11,6 +11,7 @@ import {
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { LabIcon, ToolbarButtonComponent } from '@jupyterlab/ui-components';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import * as React from 'react';
 
 import { CommandIDs } from '../commands/ids';
@@ -38,9 +39,13 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
     const dialogs =
       sessionDialogs ??
       new SessionContextDialogs({ translator: translator ?? nullTranslator });
-    const execute = (panel: NotebookPanel, command: string) => {
+    const execute = (
+      panel: NotebookPanel,
+      command: string,
+      args: ReadonlyPartialJSONObject = {}
+    ) => {
       app.shell.activateById(panel.id);
-      void app.commands.execute(command);
+      void app.commands.execute(command, args);
     };
     // One model a notebook, shared by its toolbar items.
     const kernels = new WeakMap<NotebookPanel, NotebookKernel>();
@@ -66,6 +71,12 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
       <EnvironmentChip
         kernel={kernelOf(panel)}
         trans={trans}
+        onAdd={() =>
+          execute(panel, CommandIDs.addToEnvironment, {
+            name: kernelOf(panel).pointer?.environment ?? '',
+            kernel: kernelOf(panel).kernelId
+          })
+        }
         onFreeze={() => execute(panel, CommandIDs.freeze)}
         onSwitch={() => void dialogs.selectKernel(panel.sessionContext)}
       />

@@ -134,11 +134,25 @@ async def test_the_story(
     assert [k["id"] for k in (await api("get", "kernels")).json["items"]] == [kernel]
     drift = (await api("get", f"kernels/{kernel}/drift")).json
     assert [change["name"] for change in drift["added"]] == ["colorama"]
+    addable = (await api("get", f"kernels/{kernel}/additions")).json
+    assert addable["left_out"] == []
+    (colorama,) = addable["requirements"]
+    assert colorama.startswith("colorama==")
     preview = (await api("get", f"kernels/{kernel}/preview")).json
     assert "model.json" in [file["path"] for file in preview["files"]]
     assert (await api("get", "engine")).json["containers"] >= 1
     refused = await api("delete", "environments/story")
     assert refused.status == 409, refused.text
+
+    # What was installed goes into a new revision.
+    added = await finished(
+        await api("post", "environments/story/revisions", {"from_kernel": kernel})
+    )
+    assert added["result"] == {"environment": "story", "revision": 2}, added
+    grown = (await api("get", "environments/story/revisions/2")).json
+    assert grown["spec"]["python"] == ["humanize", colorama]
+    refused = await api("post", "environments/tiny/revisions", {"from_kernel": kernel})
+    assert refused.status == 409 and "'story'" in refused.text
 
     # Frozen, looked at, published, opened, reproduced.
     frozen = await finished(

@@ -38,6 +38,16 @@ class DriftHandler(MlopsHandler):
         self.answer(await (await self.services()).kernels.drift(kernel_id))
 
 
+class AdditionsHandler(MlopsHandler):
+    auth_resource = "mlops-kernels"
+    _track_activity = False
+
+    @web.authenticated
+    @authorized
+    async def get(self, kernel_id: str) -> None:
+        self.answer(await (await self.services()).kernels.additions(kernel_id))
+
+
 class PreviewHandler(MlopsHandler):
     auth_resource = "mlops-kernels"
 
@@ -53,5 +63,6 @@ default_handlers = [
     (r"/mlops/kernels", KernelsHandler),
     (_KERNEL, KernelHandler),
     (rf"{_KERNEL}/drift", DriftHandler),
+    (rf"{_KERNEL}/additions", AdditionsHandler),
     (rf"{_KERNEL}/preview", PreviewHandler),
 ]

@@ -21,16 +21,21 @@ class RevisionsHandler(MlopsHandler):
     @web.authenticated
     @authorized
     async def post(self, name: str) -> None:
-        from ..schemas.environments import BuildRequest
+        from ..schemas.environments import RevisionRequest
 
-        body = self.body(BuildRequest)
+        body = self.body(RevisionRequest)
         services = await self.services()
-        spec = body.asked(services.environments.parse_spec)
+        notes: list[str] = []
+        if body.from_kernel:
+            spec, found = await services.kernels.to_revision(name, body.from_kernel)
+            notes = [f"Not taken over: {left.name}. {left.reason}" for left in found.left_out]
+        else:
+            spec = body.asked(services.environments.parse_spec)
         if spec.name != name:
             raise InvalidError(f"This describes {spec.name!r}, not the environment {name!r}.")
         await services.environments.get(name)
         operation = await services.operations.start(
-            "build", name, work.build(services, spec, replace=True)
+            "build", name, work.build(services, spec, replace=True, notes=notes)
         )
         self.accepted(operation)
 

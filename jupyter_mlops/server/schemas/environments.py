@@ -28,6 +28,20 @@ class BuildRequest(Request):
         return self.spec if self.spec is not None else parse(self.spec_text, None)
 
 
+class RevisionRequest(BuildRequest):
+    """What to build: ``spec`` as JSON, ``spec_text`` as YAML, or ``from_kernel``."""
+
+    from_kernel: str = ""
+    """The id of a kernel: the active revision's specification and the packages that were
+    installed in it."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.spec) + bool(self.spec_text) + bool(self.from_kernel) != 1:
+            raise ValueError("one of spec, spec_text and from_kernel is needed")
+        return self
+
+
 class ChangeEnvironment(Request):
     """What can be changed without a new revision."""
 
