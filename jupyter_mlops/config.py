@@ -58,6 +58,9 @@ class Mlops(Configurable):
     workspace_cap = Integer(
         200 * 1024**2, help="Bytes of project files that a snapshot takes at most."
     ).tag(config=True)
+    concurrent_builds = Integer(
+        2, min=1, help="Builds that run at once; further ones wait for their turn."
+    ).tag(config=True)
     targets = Dict(help="Settings of targets by name: {'sagemaker': {'region': 'eu-west-1'}}.").tag(
         config=True
     )
@@ -124,6 +127,7 @@ class Mlops(Configurable):
                 for host, (user, password) in self.registry_credentials.items()
             },
             workspace_cap=self.workspace_cap,
+            concurrent_builds=self.concurrent_builds,
             targets={name: dict(value) for name, value in self.targets.items()},
         )
 

@@ -46,5 +46,7 @@ class Settings:
     """Host to user and password; else Docker's own config and helpers are asked."""
     workspace_cap: int = 200 * 1024**2
     """Bytes of project files that a snapshot takes at most."""
+    concurrent_builds: int = 2
+    """Builds that one process runs at once; further ones wait for their turn."""
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Target name to settings of that target."""

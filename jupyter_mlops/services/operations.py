@@ -12,6 +12,7 @@ import logging
 import os
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -59,6 +60,8 @@ class Operations:
         self._on_change = on_change
         self._running: dict[str, RunningOperation] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        # Builds keep processors, disk and network busy: more of them at once end later, not sooner.
+        self._turns = {"build": asyncio.Semaphore(settings.concurrent_builds)}
 
     # ---------------------------------------------------------------------- start, run
 
@@ -150,13 +153,16 @@ class Operations:
     # ------------------------------------------------------------------------- private
 
     async def _begin(self, kind: str, subject: str, listener: Listener | None) -> RunningOperation:
+        same = [r for r in self._running.values() if r.operation.kind == kind]
+        waits = kind in self._turns and len(same) >= self._settings.concurrent_builds
         operation = Operation(
             id=f"o-{uuid.uuid4().hex[:16]}",
             kind=kind,
             subject=subject,
-            state=OperationState.RUNNING,
+            state=OperationState.QUEUED if waits else OperationState.RUNNING,
             created=now(),
-            started=now(),
+            started="" if waits else now(),
+            message="Waiting for other builds" if waits else "",
             owner=self._settings.owner,
             pid=os.getpid(),
         )
@@ -173,7 +179,7 @@ class Operations:
 
     async def _carry(self, running: RunningOperation, work: Work) -> MlopsError | None:
         """Do the work and record how it ended; returns the error that it ended with."""
-        running.begin(asyncio.create_task(_result(work, running)))
+        running.begin(asyncio.create_task(self._result(work, running)))
         assert running.task is not None
         watch = asyncio.create_task(self._watch(running))
         error: MlopsError | None = None
@@ -195,6 +201,12 @@ class Operations:
         if asked_to_stop and running.operation.state is not OperationState.SUCCEEDED:
             raise asyncio.CancelledError
         return error
+
+    async def _result(self, work: Work, running: RunningOperation) -> dict[str, Any]:
+        async with self._turns.get(running.operation.kind) or nullcontext():
+            if running.operation.state is OperationState.QUEUED:
+                running.set(state=OperationState.RUNNING, started=now(), message="")
+            return await work(running)
 
     async def _settle(self, running: RunningOperation) -> None:
         """Save the end, whatever else happens, and forget the operation here."""
@@ -284,10 +296,6 @@ class Operations:
 
 
 INTERRUPTED = "The process that ran this ended before it was done. Start it again."
-
-
-async def _result(work: Work, running: RunningOperation) -> dict[str, Any]:
-    return await work(running)
 
 
 def _alive(operation: Operation) -> bool:
