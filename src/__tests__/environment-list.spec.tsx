@@ -91,7 +91,7 @@ describe('EnvironmentList', () => {
 
   it('shows a first build while it runs, and why it failed', async () => {
     const { model } = await show({
-      environments: [],
+      environments: [environment('survey', 0)],
       operations: [
         build('churn', {}),
         build('survey', {
@@ -103,6 +103,21 @@ describe('EnvironmentList', () => {
     expect(screen.getByText('python · installing lightgbm')).toBeTruthy();
     expect(screen.getByRole('progressbar', { name: 'churn' })).toBeTruthy();
     expect(screen.getByText('haven needs R.')).toBeTruthy();
+    model.dispose();
+  });
+
+  it('shows nothing of builds whose environment is gone', async () => {
+    const { model } = await show({
+      environments: [],
+      operations: [
+        build('stopped', { state: 'cancelled' }),
+        build('deleted', { state: 'failed' })
+      ]
+    });
+    expect(screen.queryByRole('listitem')).toBeNull();
+    expect(
+      screen.getByRole('button', { name: 'Build your first environment' })
+    ).toBeTruthy();
     model.dispose();
   });
 

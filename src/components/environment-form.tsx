@@ -103,7 +103,11 @@ export function EnvironmentForm(props: {
   const others = model.environments.items.filter(
     other => (other.active ?? 0) > 0 && other.name !== environment?.name
   );
-  const next = (environment?.latest ?? 0) + 1;
+  // Somebody may have built a revision since the form was opened.
+  const newest =
+    model.environments.items.find(other => other.name === environment?.name) ??
+    environment;
+  const next = (newest?.latest ?? 0) + 1;
   return (
     <form className="jp-MLOpsForm jp-MLOpsPage" onSubmit={submit} noValidate>
       <h2>
@@ -133,7 +137,11 @@ export function EnvironmentForm(props: {
         <div className="jp-MLOpsForm-fields">
           <Field
             label={trans.__('Name')}
-            help={trans.__('Lower-case letters, digits and hyphens.')}
+            help={
+              environment
+                ? trans.__('An environment keeps its name.')
+                : trans.__('Lower-case letters, digits and hyphens.')
+            }
             error={errors.name}
           >
             {(id, by) => (

@@ -24,14 +24,13 @@ export function EnvironmentList(props: {
   const shown = model.environments.items.filter(({ name, spec }) =>
     `${name} ${spec.description}`.toLowerCase().includes(filter)
   );
-  // A first build has no environment yet, but it must be seen.
-  const first = model.operations.items.filter(
-    (operation, index, all) =>
+  // A first build may be known before its environment is. One that has ended without an
+  // environment was cancelled, or the environment was deleted: nothing is left to show.
+  const first = model.operations.running.filter(
+    operation =>
       operation.kind === 'build' &&
-      operation.state !== 'succeeded' &&
       operation.subject.includes(filter) &&
-      !model.environments.items.some(e => e.name === operation.subject) &&
-      all.findIndex(o => o.subject === operation.subject) === index
+      !model.environments.items.some(e => e.name === operation.subject)
   );
   return (
     <List
@@ -102,36 +101,26 @@ function BuildRow(props: {
   run: Run;
 }): React.ReactElement {
   const { operation, trans, run } = props;
-  const ended = hasEnded(operation);
-  const log = {
-    label: trans.__('Log'),
-    onClick: () => run(CommandIDs.showOperation, { id: operation.id })
-  };
-  const cancel = {
-    label: trans.__('Cancel'),
-    onClick: () => run(CommandIDs.cancelOperation, { id: operation.id })
-  };
-  const edit = {
-    label: trans.__('Edit'),
-    onClick: () => run(CommandIDs.newEnvironment, { name: operation.subject })
-  };
+  const { id } = operation;
   return (
     <Row
-      tone={ended ? 'bad' : 'busy'}
-      state={ended ? trans.__('Build failed') : trans.__('Building')}
+      tone="busy"
+      state={trans.__('Building')}
       title={operation.subject}
-      meta={
-        operation.state === 'cancelled'
-          ? trans.__('cancelled')
-          : ended
-            ? trans.__('failed')
-            : trans.__('building')
-      }
-      detail={ended ? operation.error?.message : undefined}
-      actions={ended ? [log, edit] : [log, cancel]}
-      data={{ noun: 'operation', id: operation.id }}
+      meta={trans.__('building')}
+      actions={[
+        {
+          label: trans.__('Log'),
+          onClick: () => run(CommandIDs.showOperation, { id })
+        },
+        {
+          label: trans.__('Cancel'),
+          onClick: () => run(CommandIDs.cancelOperation, { id })
+        }
+      ]}
+      data={{ noun: 'operation', id }}
     >
-      {!ended && <OperationProgress operation={operation} trans={trans} />}
+      <OperationProgress operation={operation} trans={trans} />
     </Row>
   );
 }

@@ -1,4 +1,4 @@
-import type { Event, KernelSpec } from '@jupyterlab/services';
+import type { Event, Kernel, KernelSpec } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -45,6 +45,7 @@ export class Mlops implements IMlops, IDisposable {
     this.operations.ended.connect(this._onEnded, this);
     this.operations.changed.connect(this._onOperations, this);
     options.events?.stream.connect(this._onEvent, this);
+    options.kernels?.runningChanged.connect(this._onKernels, this);
     this._slow = new Poll({
       name: 'jupyter-mlops:all',
       factory: () => this.refresh(),
@@ -145,6 +146,13 @@ export class Mlops implements IMlops, IDisposable {
     }
   }
 
+  private _onKernels(): void {
+    // Each of ours is a container.
+    if (this._started) {
+      void this.engine.refresh();
+    }
+  }
+
   private _onOperations(): void {
     if (this.operations.running.length) {
       if (!this._quickRuns) {
@@ -190,6 +198,7 @@ export namespace Mlops {
     client: MlopsClient;
     /** The server's event stream; without it the polls alone are used. */
     events?: Event.IManager;
+    kernels?: Pick<Kernel.IManager, 'runningChanged'>;
     kernelspecs?: KernelSpec.IManager;
     standby?: Poll.Standby;
   }

@@ -18,6 +18,7 @@ export const modelPlugin: JupyterFrontEndPlugin<IMlops> = {
     new Mlops({
       client: new MlopsClient(app.serviceManager.serverSettings),
       events: app.serviceManager.events,
+      kernels: app.serviceManager.kernels,
       kernelspecs: app.serviceManager.kernelspecs
     })
 };
