@@ -10,6 +10,7 @@ from typing import Any
 from traitlets.config import Config
 
 from .config import Mlops
+from .config_files import load_files
 from .core.operation import Operation
 from .core.ports import Blobs, EngineProvider, Registries, Store, Target
 from .core.settings import Settings
@@ -133,4 +134,5 @@ class Provisioner(ContainerProvisioner):
     """The entry point ``jupyter-mlops-provisioner``."""
 
     def make_parts(self) -> ProvisionerParts:
-        return provisioner_parts(self.config)
+        # Programs such as `jupyter execute` and papermill know nothing of our settings.
+        return provisioner_parts(self.config if "Mlops" in self.config else load_files())

@@ -9,21 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jupyter_core.paths import jupyter_config_path
 from traitlets import Dict, List
 from traitlets.config import Config
-from traitlets.config.loader import (
-    ConfigFileNotFound,
-    DeferredConfigString,
-    JSONFileConfigLoader,
-    PyFileConfigLoader,
-)
+from traitlets.config.loader import DeferredConfigString
 
 from ..config import Mlops
+from ..config_files import load_files, read_file
 from ..core.errors import InvalidError
-
-NAMES = ("jupyter_config", "jupyter_server_config", "jupyter_mlops_config")
-"""What an admin writes for the server counts here too; later ones win."""
 
 
 class UsageError(InvalidError):
@@ -32,35 +24,15 @@ class UsageError(InvalidError):
 
 def load(file: str, settings: Sequence[str]) -> Config:
     """Raises InvalidError for a file, UsageError for a setting that cannot be understood."""
-    config = Config()
-    for folder in reversed(jupyter_config_path()):
-        for name in NAMES:
-            for suffix in (".json", ".py"):
-                found = Path(folder) / (name + suffix)
-                if found.is_file():
-                    config.merge(_read(found))
+    config = load_files()
     if file:
         path = Path(file)
         if not path.is_file():
             raise UsageError(f"There is no configuration file {file}.")
-        config.merge(_read(path))
+        config.merge(read_file(path))
     for text in settings:
         _set(config, text)
     return config
-
-
-def _read(path: Path) -> Config:
-    loader: Any = JSONFileConfigLoader if path.suffix == ".json" else PyFileConfigLoader
-    try:
-        read: Config = loader(path.name, path=str(path.parent)).load_config()
-    except ConfigFileNotFound as error:
-        raise InvalidError(f"The configuration file {path} cannot be read.") from error
-    except Exception as error:
-        # It is somebody's Python: anything may be raised.
-        raise InvalidError(
-            f"The configuration file {path} has a mistake: {type(error).__name__}: {error}."
-        ) from error
-    return read
 
 
 def _set(config: Config, text: str) -> None:

@@ -112,8 +112,12 @@ def launch(argv, environment, cwd):
             # Out of memory, the kernel goes first, never this process.
             with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
                 file.write("1000")
-            null = os.open(os.devnull, os.O_RDONLY)
+            # A kernel echoes what subprocesses print, after it has sent it to the notebook. In the
+            # engine's log that is of no use, and a hundred times slower. Errors of the kernel
+            # itself belong there.
+            null = os.open(os.devnull, os.O_RDWR)
             os.dup2(null, 0)
+            os.dup2(null, 1)
             stage = "enter the folder %s" % cwd
             os.chdir(cwd)
             stage = "run %s" % argv[0]
