@@ -5,6 +5,7 @@ import { kernelsPlugin } from './plugins/kernels';
 import { launcherPlugin } from './plugins/launcher';
 import { modelPlugin } from './plugins/model';
 import { notebookPlugin } from './plugins/notebook';
+import { originPlugin } from './plugins/origin';
 import { sidebarPlugin } from './plugins/sidebar';
 
 export * from './tokens';
@@ -14,6 +15,7 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   commandsPlugin,
   sidebarPlugin,
   notebookPlugin,
+  originPlugin,
   kernelsPlugin,
   launcherPlugin
 ];

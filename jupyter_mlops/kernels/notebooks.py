@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from nbclient import NotebookClient
 
 _START_SECONDS = 120
+ORIGIN = "jupyter_mlops"
+"""Where a notebook keeps which environment its outputs come from; so does its kernel spec."""
 
 
 class ContainerNotebooks:
@@ -115,6 +117,9 @@ class ContainerNotebooks:
             info = await client.async_wait_for_reply(client.kc.kernel_info())
             if info is not None:
                 client.nb.metadata["language_info"] = info["content"]["language_info"]
+            spec = manager.kernel_spec
+            if spec is not None:
+                client.nb.metadata[ORIGIN] = dict(spec.metadata[ORIGIN])
             for index, cell in enumerate(cells):
                 if cell.cell_type != "code":
                     continue

@@ -11,8 +11,9 @@ import type { Additions, InventoryDiff, KernelStatus } from '../api/nouns';
 export interface IEnvironmentPointer {
   environment: string;
   revision: number;
-  snapshot: string;
+  snapshot?: string;
   digest: string;
+  lock: string;
 }
 
 /**

@@ -65,6 +65,10 @@ async def test_runs_a_notebook(place: Place):
     cells = await run(place, notebook)
     assert [cell[:2] for cell in cells] == [(1, 3), (2, 3), (3, 3)]
     assert outputs(notebook.with_name("out.ipynb")) == [str(place.workspace), "", "2"]
+    # Where the outputs come from is kept in the notebook.
+    made = nbformat.read(notebook.with_name("out.ipynb"), as_version=4).metadata["jupyter_mlops"]
+    assert (made["environment"], made["revision"]) == ("tiny", 1)
+    assert made["digest"].startswith("sha256:") and made["lock"].startswith("sha256:")
     assert signal.getsignal(signal.SIGTERM) is before
     assert await place.containers() == []
     assert await place.parts.store.kernels.list() == []
