@@ -11,29 +11,40 @@ from .commands import Answer, Noun, add_yes
 if TYPE_CHECKING:
     from ..core.additions import LeftOut
     from ..core.environment import EnvironmentSpec
+    from ..core.imported import Imported
     from ..core.revision import Revision
     from .screen import Screen
     from .session import Session
 
+FILES = (
+    "an environment file in YAML, requirements.txt, pyproject.toml, pylock.toml or conda's "
+    "environment.yml"
+)
 WHICH = "NAME, NAME@REVISION or NAME@active"
 
 
 def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     noun = Noun(nouns, common, "env", "environments and their revisions")
-    create = noun.verb("create", "create an environment from a specification file", make)
-    create.add_argument("--from", dest="file", metavar="FILE", required=True, help="a YAML file")
+    create = noun.verb("create", "create an environment from a file, or from this Python", make)
+    create.add_argument("name", nargs="?", default="", help="default: the one that the file gives")
+    origin = create.add_mutually_exclusive_group(required=True)
+    origin.add_argument("--from", dest="file", metavar="FILE", help=FILES)
+    origin.add_argument(
+        "--from-local", dest="local", action="store_true", help="what this Python has installed"
+    )
+    create.add_argument("--base", default="", help="where it starts from (default: the newest)")
+    _add_choices(create)
     build = noun.verb("build", "build a new revision, and make it the active one", rebuild)
     build.add_argument("name")
     source = build.add_mutually_exclusive_group()
-    source.add_argument(
-        "--from", dest="file", metavar="FILE", help="a YAML file (default: as it was)"
-    )
+    source.add_argument("--from", dest="file", metavar="FILE", help=f"{FILES} (default: as it was)")
     source.add_argument(
         "--from-kernel",
         dest="kernel",
         metavar="ID",
         help="the active revision and the packages that were installed in this kernel",
     )
+    _add_choices(build)
     build.add_argument("--upgrade", action="store_true", help="look for newer versions of packages")
     noun.verb("list", "list environments", show_all)
     show = noun.verb("show", "show an environment and its revisions", show_one)
@@ -51,6 +62,18 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     add_yes(delete)
 
 
+def _add_choices(verb: argparse.ArgumentParser) -> None:
+    for kind in ("extra", "group"):
+        verb.add_argument(
+            f"--{kind}",
+            dest=f"{kind}s",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help=f"with this {'dependency group' if kind == 'group' else kind} of pyproject.toml",
+        )
+
+
 def _read(session: Session, file: str) -> EnvironmentSpec:
     from ..core.errors import InvalidError
     from .files import absolute, content
@@ -63,10 +86,67 @@ def _read(session: Session, file: str) -> EnvironmentSpec:
 
 
 async def make(session: Session, args: argparse.Namespace) -> Answer:
-    return await _build(session, _read(session, args.file), replace=False)
+    spec, left_out = await _asked(session, args)
+    return await _build(session, spec, replace=False, left_out=left_out)
+
+
+async def _asked(
+    session: Session, args: argparse.Namespace
+) -> tuple[EnvironmentSpec, Sequence[LeftOut]]:
+    """The specification of a new environment, and what of the file is not in it."""
+    from dataclasses import replace
+
+    from ..core.environment import EnvironmentSpec
+    from ..core.errors import InvalidError
+
+    found = await _imported(session, args)
+    if found is None:
+        spec = _read(session, args.file)
+        return replace(spec, name=args.name or spec.name, base=args.base or spec.base), ()
+    name = args.name or found.name
+    if not name:
+        raise InvalidError(
+            f"{found.source} gives the environment no name.",
+            "Name it: jupyter mlops env create NAME …",
+        )
+    base = args.base
+    if not base:
+        bases = await session.services.environments.bases()
+        if not bases:
+            raise InvalidError(
+                "There is no base image to start from yet.", "Run: jupyter mlops base create debian"
+            )
+        base = bases[0].name
+    spec = EnvironmentSpec(
+        name=name,
+        base=base,
+        description=found.description,
+        python=found.python,
+        variables=found.variables,
+    )
+    return spec, found.left_out
+
+
+async def _imported(session: Session, args: argparse.Namespace) -> Imported | None:
+    """What the file of another tool gives; None for a specification of ours."""
+    from ..core.errors import InvalidError
+    from ..services.imports.reading import is_specification
+    from .files import absolute, content
+
+    environments = session.services.environments
+    if not args.file:
+        return await environments.captured()
+    content(args.file)  # Says what is wrong with a file that is not there.
+    if is_specification(absolute(args.file)):
+        if args.extras or args.groups:
+            raise InvalidError(f"{args.file} has no extras and no groups; pyproject.toml has.")
+        return None
+    return await environments.imported(absolute(args.file), args.extras, args.groups)
 
 
 async def rebuild(session: Session, args: argparse.Namespace) -> Answer:
+    from dataclasses import replace
+
     from ..core.errors import InvalidError
 
     spec = (await session.services.environments.get(args.name)).spec
@@ -74,6 +154,9 @@ async def rebuild(session: Session, args: argparse.Namespace) -> Answer:
     if args.kernel:
         spec, found = await session.services.kernels.to_revision(args.name, args.kernel)
         left_out = found.left_out
+    elif args.file and (imported := await _imported(session, args)):
+        spec = replace(spec, python=imported.python)
+        left_out = imported.left_out
     elif args.file:
         spec = _read(session, args.file)
         if spec.name != args.name:

@@ -86,6 +86,12 @@ class UnsatisfiableError(BuildFailedError):
     code = "unsatisfiable"
 
 
+class IndexUnavailableError(MlopsError):
+    """The package index does not answer, or refuses us."""
+
+    code = "index_unavailable"
+
+
 class KernelDeadError(MlopsError):
     """The kernel, or its container, does not run any more."""
 

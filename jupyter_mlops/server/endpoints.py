@@ -12,6 +12,7 @@ from typing import Any
 from ..core.additions import Additions
 from ..core.deployment import Deployment, Plan, TargetInfo
 from ..core.environment import Base, Environment
+from ..core.imported import Imported
 from ..core.inventory import Inventory, InventoryDiff
 from ..core.kernel import KernelStatus
 from ..core.model_package import Candidates, ModelPackage
@@ -23,7 +24,13 @@ from .schemas.about import EngineStatus, ServerSettings
 from .schemas.bases import CreateBase
 from .schemas.catalogue import OpenPublished
 from .schemas.deployments import CreateDeployment, InvocationAnswer, Invoke, Logs
-from .schemas.environments import BuildRequest, ChangeEnvironment, Freed, RevisionRequest
+from .schemas.environments import (
+    BuildRequest,
+    ChangeEnvironment,
+    Freed,
+    ImportRequest,
+    RevisionRequest,
+)
 from .schemas.operations import LogText
 from .schemas.packages import CreatePackage
 from .schemas.snapshots import (
@@ -105,6 +112,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         body=ChangeEnvironment,
     ),
     Endpoint("delete", "environments/{name}", "Delete it with its revisions.", Freed),
+    Endpoint(
+        "post",
+        "imports",
+        "Requirements of a file of another tool, or of the server's own Python.",
+        Imported,
+        body=ImportRequest,
+    ),
     _list("environments/{name}/revisions", "Its revisions.", Revision),
     _work("post", "environments/{name}/revisions", "Build a new revision.", RevisionRequest),
     _get("environments/{name}/revisions/{number}", "One revision; 0 is the active.", Revision),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..core.environment import Base, Environment, EnvironmentSpec
 from ..core.errors import ConflictError, InvalidError, NotFoundError
+from ..core.imported import Imported
 from ..core.inventory import Inventory
 from ..core.ports import (
     Blobs,
@@ -28,6 +29,8 @@ from .bases import Bases
 from .build_steps.container import remove_own
 from .builds import Builds
 from .ending import to_the_end
+from .imports import reading as imports
+from .imports.local import capture
 from .inventories import Inventories
 from .temporary_containers import remove_left
 
@@ -96,6 +99,17 @@ class Environments:
     def parse_spec(self, text: str, directory: Path | None = None) -> EnvironmentSpec:
         """Read a specification file's text; raises InvalidError naming the key."""
         return spec_file.parse_spec(text, directory)
+
+    async def imported(
+        self, file: Path, extras: Sequence[str] = (), groups: Sequence[str] = ()
+    ) -> Imported:
+        """What requirements.txt, pyproject.toml, pylock.toml or conda's environment.yml give to a
+        specification. Raises InvalidError, IndexUnavailableError."""
+        return await imports.read(file, self._settings, extras, groups)
+
+    async def captured(self) -> Imported:
+        """What is installed for the Python that this process runs on."""
+        return await capture()
 
     async def list(
         self, limit: int | None = None, after: str = "", query: str = ""

@@ -1,18 +1,25 @@
-"""Asks the package index where installed packages come from, with their hashes."""
+"""Asks the package index: which packages it has, and where installed ones come from."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import re
+import ssl
 import sys
-from collections.abc import Mapping
+import urllib.request
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import unquote, urlsplit
 
-from ..core.container_network import process_environment
+from ..core.container_network import PYPI, process_environment, without_credentials
+from ..core.errors import IndexUnavailableError
 from ..core.inventory import Inventory
 from ..core.pylock import packages
-from ..core.settings import Settings
+from ..core.settings import NetworkSettings, Settings
 
 _SECONDS = 30.0
 """A snapshot does not wait longer for an index."""
@@ -101,3 +108,60 @@ def _platform(inventory: Inventory) -> str:
     if glibc:
         return f"{inventory.arch}-manylinux_{glibc.group(1)}_{glibc.group(2)}"
     return f"{inventory.arch}-unknown-linux-{'musl' if 'musl' in inventory.libc else 'gnu'}"
+
+
+async def known(settings: Settings, names: Iterable[str]) -> set[str]:
+    """Those of the normalised ``names`` that an index has. Raises IndexUnavailableError."""
+    network = settings.network
+    opener = _opener(network)
+    indexes = (network.index_url or PYPI, *network.extra_index_urls)
+    limit = asyncio.Semaphore(4)
+
+    async def one(name: str) -> bool:
+        async with limit:
+            return await asyncio.to_thread(lambda: any(_has(opener, i, name) for i in indexes))
+
+    wanted = list(dict.fromkeys(names))
+    answers = await asyncio.gather(*(one(name) for name in wanted))
+    return {name for name, there in zip(wanted, answers, strict=True) if there}
+
+
+def _opener(network: NetworkSettings) -> urllib.request.OpenerDirector:
+    context = ssl.create_default_context(cafile=network.ca_bundle or None)
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
+    proxies = {
+        name.lower().removesuffix("_proxy"): url
+        for name, url in network.proxies.items()
+        if name.lower().endswith("_proxy")
+    }
+    if proxies:
+        handlers.append(urllib.request.ProxyHandler(proxies))
+    return urllib.request.build_opener(*handlers)
+
+
+def _has(opener: urllib.request.OpenerDirector, index: str, name: str) -> bool:
+    parts = urlsplit(index)
+    if parts.scheme == "file":
+        return (Path(unquote(parts.path)) / name).exists()
+    request = urllib.request.Request(f"{without_credentials(index).rstrip('/')}/{name}/")
+    if parts.username:
+        account = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        request.add_header("Authorization", "Basic " + base64.b64encode(account.encode()).decode())
+    try:
+        with opener.open(request, timeout=_SECONDS):
+            return True
+    except HTTPError as error:
+        if error.code in (404, 410):
+            return False
+        raise IndexUnavailableError(
+            f"The package index {parts.hostname} answered with status {error.code} when it was "
+            f"asked for {name!r}.",
+            "Check Mlops.index_url in Jupyter's configuration.",
+        ) from None
+    except OSError as error:
+        raise IndexUnavailableError(
+            f"The package index {parts.hostname} does not answer: "
+            f"{getattr(error, 'reason', error)}.",
+            "Check the network of this machine, and Mlops.index_url, Mlops.ca_bundle and "
+            "Mlops.proxies in Jupyter's configuration.",
+        ) from None

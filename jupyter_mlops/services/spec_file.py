@@ -86,7 +86,7 @@ def validated(spec: EnvironmentSpec) -> EnvironmentSpec:
                 "Write names as `apt install` takes them, such as libgomp1 or libgomp1=12.2.0-14.",
             )
     for name, value in spec.variables.items():
-        _check_variable(name, value)
+        check_variable(name, value)
     if spec.resources.cpus < 0 or spec.resources.memory < 0:
         raise InvalidError("resources: limits cannot be negative.", "0 means no limit.")
     return replace(spec, python=tuple(" ".join(text.split()) for text in spec.python))
@@ -120,10 +120,13 @@ def check_requirement(text: str) -> Requirement:
     return requirement
 
 
-def requirements_file(file: Path, seen: tuple[Path, ...] = ()) -> tuple[str, ...]:
-    """The requirements of a ``requirements.txt``, and of those it includes with ``-r``."""
+def requirements_file(
+    file: Path, seen: tuple[Path, ...] = (), within: Path | None = None
+) -> tuple[str, ...]:
+    """The requirements of a ``requirements.txt``, and of those it includes with ``-r``, which
+    must be below ``within`` if that is given. Raises InvalidError for other options."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise InvalidError(
             f"The requirements file {file.name!r} cannot be read.",
@@ -138,8 +141,15 @@ def requirements_file(file: Path, seen: tuple[Path, ...] = ()) -> tuple[str, ...
         include = re.match(r"^(?:-r|--requirement)[ =]?\s*(\S+)$", entry)
         if include:
             inner = (file.parent / include[1]).resolve()
+            if within and not inner.is_relative_to(within):
+                raise InvalidError(
+                    f"{file.name} includes {include[1]!r}, which is outside its folder.",
+                    "Copy it beside it, and include it from there.",
+                )
             if inner not in seen:
-                found.extend(requirements_file(inner, (*seen, file.resolve())))
+                found.extend(requirements_file(inner, (*seen, file.resolve()), within))
+        elif re.match(r"^(-e|--editable)\b", entry):
+            found.append(entry)
         elif entry.startswith("-"):
             raise InvalidError(
                 f"{file.name}: the option {entry.split()[0]!r} is not supported.",
@@ -229,7 +239,8 @@ def _variables(value: object) -> dict[str, str]:
     return {str(name): str(item) for name, item in value.items()}
 
 
-def _check_variable(name: str, value: str) -> None:
+def check_variable(name: str, value: str) -> None:
+    """Raises InvalidError for one that an environment cannot have."""
     if not _VARIABLE.match(name):
         raise InvalidError(
             f"variables: {name!r} cannot be the name of a variable.",

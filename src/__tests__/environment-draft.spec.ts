@@ -1,10 +1,12 @@
+import type { Imported } from '../api/nouns';
 import {
   draftOf,
   emptyDraft,
   lines,
   parseMemory,
   problemsOf,
-  specOf
+  specOf,
+  withImported
 } from '../models/environment-draft';
 
 describe('environment draft', () => {
@@ -42,6 +44,31 @@ describe('environment draft', () => {
     });
     expect(spec.variables).toEqual({ OMP_NUM_THREADS: '2', URL: 'a=b' });
     expect(specOf(draftOf(spec))).toEqual(spec);
+  });
+
+  it('takes over what is imported, and gives back an earlier import', () => {
+    const imported = (...python: string[]): Imported => ({
+      source: 'pyproject.toml',
+      name: 'churn',
+      description: 'from the file',
+      python,
+      left_out: [],
+      extras: [],
+      groups: [],
+      variables: { OMP_NUM_THREADS: '2' }
+    });
+    const typed = {
+      ...emptyDraft('debian'),
+      description: 'mine',
+      python: 'tqdm'
+    };
+    const first = imported('pandas', 'six');
+    const once = withImported(typed, first, null);
+    expect(once.python).toBe('tqdm\npandas\nsix');
+    expect([once.name, once.description]).toEqual(['churn', 'mine']);
+    const again = withImported(once, imported('pandas'), first);
+    expect(again.python).toBe('tqdm\npandas');
+    expect(again.variables).toBe('OMP_NUM_THREADS=2');
   });
 
   it('finds what is wrong', () => {

@@ -15,6 +15,7 @@ import type {
   IDeploymentRequest,
   IEngine,
   IInvocation,
+  Imported,
   InventoryDiff,
   IPackageRequest,
   KernelStatus,
@@ -74,6 +75,15 @@ export class MlopsClient {
     body: { spec: EnvironmentSpec } | { spec_text: string }
   ): Promise<Operation> {
     return this._post('environments', body);
+  }
+
+  /** Requirements of the file at `path`; of the server's own Python where that is empty. */
+  importPackages(body: {
+    path: string;
+    extras: string[];
+    groups: string[];
+  }): Promise<Imported> {
+    return this._post('imports', body);
   }
 
   deleteEnvironment(name: string): Promise<{ freed: number }> {

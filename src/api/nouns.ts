@@ -17,6 +17,7 @@ export type EnvironmentSpec = Schemas['EnvironmentSpec'];
 export type Finding = Schemas['Finding'];
 export type FreezePreview = Schemas['FreezePreview'];
 export type Handler = Schemas['Handler'];
+export type Imported = Schemas['Imported'];
 export type InventoryDiff = Schemas['InventoryDiff'];
 export type KernelStatus = Schemas['KernelStatus'];
 export type LeftOut = Schemas['LeftOut'];

@@ -317,6 +317,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/mlops/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Requirements of a file of another tool, or of the server's own Python. */
+        post: operations["post_imports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/mlops/kernels": {
         parameters: {
             query?: never;
@@ -1087,6 +1104,46 @@ export interface components {
             function: string;
             kind: string;
             /** @description Below the project's folder, so of the snapshot's workspace. */
+            path: string;
+        };
+        /** Imported */
+        Imported: {
+            /** @default  */
+            description: string;
+            /** @default [] */
+            extras: string[];
+            /** @default [] */
+            groups: string[];
+            /** @default [] */
+            left_out: components["schemas"]["LeftOut"][];
+            /** @default  */
+            name: string;
+            /** @default [] */
+            python: string[];
+            source: string;
+            variables?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * ImportRequest
+         * @description What to import: the file at ``path``, or what the server itself runs on.
+         */
+        ImportRequest: {
+            /**
+             * @description Of pyproject.toml, to take over.
+             * @default []
+             */
+            extras: string[];
+            /**
+             * @description Dependency groups of pyproject.toml, to take over.
+             * @default []
+             */
+            groups: string[];
+            /**
+             * @description As the file browser has it. Empty: the Python that the server runs on.
+             * @default
+             */
             path: string;
         };
         /**
@@ -2346,6 +2403,39 @@ export interface operations {
                 };
                 content: {
                     "application/toml": string;
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_imports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Imported"];
                 };
             };
             /** @description It failed. */

@@ -17,7 +17,8 @@ const NAME = {
 export function addEnvironmentCommands(
   context: ICommandContext,
   pages: Pages,
-  folder: () => string
+  folder: () => string,
+  pickFile: () => Promise<string | null>
 ): void {
   const { app, mlops, trans } = context;
   const { commands } = app;
@@ -40,6 +41,7 @@ export function addEnvironmentCommands(
           environment={environment}
           name={name}
           trans={trans}
+          pickFile={pickFile}
           onBuilding={operation => {
             pages.close(id);
             void commands.execute(CommandIDs.showOperation, { id: operation });

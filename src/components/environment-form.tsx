@@ -12,11 +12,13 @@ import {
   IEnvironmentDraft,
   lines,
   problemsOf,
-  specOf
+  specOf,
+  withImported
 } from '../models/environment-draft';
 import type { IMlops } from '../tokens';
 import { Field } from './field';
 import { FirstBase } from './first-base';
+import { ImportPackages } from './import-packages';
 import { useChanges } from './list';
 import { Problem } from './problem';
 
@@ -41,10 +43,12 @@ export function EnvironmentForm(props: {
   /** The name to begin with, for a new one. */
   name: string;
   trans: TranslationBundle;
+  /** Let the user choose a file to import. */
+  pickFile: () => Promise<string | null>;
   /** The build was started. */
   onBuilding: (operation: string, name: string) => void;
 }): React.ReactElement {
-  const { model, environment, trans, onBuilding } = props;
+  const { model, environment, trans, pickFile, onBuilding } = props;
   useChanges(model.bases, model.environments, model.operations);
   const bases = model.bases.items;
   const [draft, setDraft] = React.useState<IEnvironmentDraft>(() =>
@@ -218,6 +222,14 @@ export function EnvironmentForm(props: {
               />
             )}
           </Field>
+          <ImportPackages
+            client={model.client}
+            trans={trans}
+            pickFile={pickFile}
+            onImported={(found, before) =>
+              setDraft(old => withImported(old, found, before))
+            }
+          />
           <Field
             label={trans.__('System packages')}
             help={trans.__('Debian packages, one per line: libgomp1')}

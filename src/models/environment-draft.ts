@@ -1,4 +1,4 @@
-import type { EnvironmentSpec } from '../api/nouns';
+import type { EnvironmentSpec, Imported } from '../api/nouns';
 
 /** What the form holds: everything as the text that the user typed. */
 export interface IEnvironmentDraft {
@@ -97,6 +97,26 @@ export function problemsOf(draft: IEnvironmentDraft): DraftErrors {
     errors.cpus = 'cpus';
   }
   return errors;
+}
+
+/** The draft with what was imported; `before` is what an earlier import gave, which goes. */
+export function withImported(
+  draft: IEnvironmentDraft,
+  found: Imported,
+  before: Imported | null
+): IEnvironmentDraft {
+  const gone = new Set([...(before?.python ?? []), ...(found.python ?? [])]);
+  const kept = lines(draft.python).filter(line => !gone.has(line));
+  const variables = Object.entries(found.variables ?? {})
+    .map(([name, value]) => `${name}=${value}`)
+    .filter(line => !lines(draft.variables).includes(line));
+  return {
+    ...draft,
+    name: draft.name || (found.name ?? ''),
+    description: draft.description || (found.description ?? ''),
+    python: [...kept, ...(found.python ?? [])].join('\n'),
+    variables: [...lines(draft.variables), ...variables].join('\n')
+  };
 }
 
 export function specOf(draft: IEnvironmentDraft): EnvironmentSpec {

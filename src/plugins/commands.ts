@@ -3,7 +3,8 @@ import type {
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
-import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
+import { IDocumentManager } from '@jupyterlab/docmanager';
+import { FileDialog, IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
@@ -26,7 +27,8 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     ITranslator,
     INotebookTracker,
     IDefaultFileBrowser,
-    ICommandPalette
+    ICommandPalette,
+    IDocumentManager
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -34,14 +36,32 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     translator: ITranslator | null,
     notebooks: INotebookTracker | null,
     browser: IDefaultFileBrowser | null,
-    palette: ICommandPalette | null
+    palette: ICommandPalette | null,
+    documents: IDocumentManager | null
   ): void => {
     const trans = (translator ?? nullTranslator).load('jupyter_mlops');
     const context = { app, mlops, trans };
     const pages = new Pages(app);
     addOperationCommands(context, pages);
+    const pickFile = async (): Promise<string | null> => {
+      if (!documents) {
+        return null;
+      }
+      const { value } = await FileDialog.getOpenFiles({
+        manager: documents,
+        title: trans.__('Import packages from a file'),
+        defaultPath: folder(),
+        filter: model =>
+          model.type === 'directory' ||
+          /\.(txt|in|toml|ya?ml)$/.test(model.name)
+            ? {}
+            : null,
+        translator: translator ?? nullTranslator
+      });
+      return value?.[0]?.path ?? null;
+    };
     const folder = () => browser?.model.path ?? '';
-    addEnvironmentCommands(context, pages, folder);
+    addEnvironmentCommands(context, pages, folder, pickFile);
     addSnapshotCommands(context, pages, notebooks, folder);
     addSharingCommands(context);
     addDeploymentCommands(context, pages);

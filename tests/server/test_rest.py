@@ -29,6 +29,17 @@ async def test_settings_and_the_description_of_the_interface(api, mlops_config):
     assert "openapi: 3.1.0" in answer.text
 
 
+async def test_packages_are_imported(api, jp_root_dir):
+    (jp_root_dir / "project").mkdir()
+    (jp_root_dir / "project" / "requirements.txt").write_text("-r more.txt\n-e .\n")
+    (jp_root_dir / "project" / "more.txt").write_text("six\n")
+    found = (await api("post", "imports", {"path": "project/requirements.txt"})).json
+    assert found["python"] == ["six"]
+    assert [left["name"] for left in found["left_out"]] == ["."]
+    own = (await api("post", "imports", {})).json
+    assert any(text.startswith("jupyter-server==") for text in own["python"])
+
+
 @pytest.mark.parametrize(
     ("verb", "path", "body", "status", "code"),
     [
@@ -43,6 +54,8 @@ async def test_settings_and_the_description_of_the_interface(api, mlops_config):
         ("post", "environments/other/revisions", {"spec": SPEC}, 422, "invalid"),
         ("post", "environments/none/revisions", {"from_kernel": "none"}, 404, "not_found"),
         ("post", "environments/churn/revisions", {}, 422, "invalid"),
+        ("post", "imports", {"path": "../requirements.txt"}, 422, "invalid"),
+        ("post", "imports", {"path": "none.txt"}, 422, "invalid"),
         ("get", "kernels/none/additions", None, 404, "not_found"),
         ("get", "kernels/none", None, 404, "not_found"),
         ("get", "kernels/none/drift", None, 404, "not_found"),

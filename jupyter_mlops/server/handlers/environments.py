@@ -62,7 +62,25 @@ class EnvironmentHandler(MlopsHandler):
         self.answer({"freed": freed})
 
 
+class ImportsHandler(MlopsHandler):
+    auth_resource = "mlops-environments"
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        from ..schemas.environments import ImportRequest
+
+        body = self.body(ImportRequest)
+        environments = (await self.services()).environments
+        if body.path:
+            file = self.below_root(body.path)
+            self.answer(await environments.imported(file, body.extras, body.groups))
+        else:
+            self.answer(await environments.captured())
+
+
 default_handlers = [
+    (r"/mlops/imports", ImportsHandler),
     (r"/mlops/environments", EnvironmentsHandler),
     (r"/mlops/environments/([^/]+)", EnvironmentHandler),
 ]

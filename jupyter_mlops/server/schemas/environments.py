@@ -42,6 +42,17 @@ class RevisionRequest(BuildRequest):
         return self
 
 
+class ImportRequest(Request):
+    """What to import: the file at ``path``, or what the server itself runs on."""
+
+    path: str = ""
+    """As the file browser has it. Empty: the Python that the server runs on."""
+    extras: list[str] = []
+    """Of pyproject.toml, to take over."""
+    groups: list[str] = []
+    """Dependency groups of pyproject.toml, to take over."""
+
+
 class ChangeEnvironment(Request):
     """What can be changed without a new revision."""
 
