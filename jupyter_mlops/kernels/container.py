@@ -31,8 +31,8 @@ from .workspace import Workspace
 HOME = f"{RUN_DIR}/home"
 """Below the tmpfs ``/run``: a freeze has neither the folder nor what is in it."""
 
-_SUPERVISOR = f"{RUN_DIR}/supervisor.py"
-_GUEST = Path(__file__).resolve().parents[1] / "guest"
+_INSIDE = f"{RUN_DIR}/kernel"
+_GUEST = Path(__file__).resolve().parents[1] / "guest" / "kernel"
 _DEFAULT_TMP = 4 * 1024**3
 
 
@@ -77,11 +77,16 @@ def container_spec(
             LABEL_KERNEL: kernel_id,
         },
         entrypoint=(),
-        command=(f"{ENV_PREFIX}/bin/python", "-I", _SUPERVISOR, endpoint.control_inside),
+        command=(
+            f"{ENV_PREFIX}/bin/python",
+            "-I",
+            f"{_INSIDE}/supervisor.py",
+            endpoint.control_inside,
+        ),
         environment={**variables, "PATH": PATH, "VIRTUAL_ENV": ENV_PREFIX},
         mounts=(
             endpoint.mount(),
-            Mount(str(_GUEST / "supervisor.py"), _SUPERVISOR, read_only=True),
+            Mount(str(_GUEST), _INSIDE, read_only=True),
             Mount(str(endpoint.passwd), "/etc/passwd", read_only=True),
             Mount(str(home), HOME),
             *ca_mounts(settings.network),

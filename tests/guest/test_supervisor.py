@@ -16,7 +16,7 @@ import pytest
 
 import jupyter_mlops
 
-SOURCE = Path(jupyter_mlops.__file__).parent / "guest" / "supervisor.py"
+SOURCE = Path(jupyter_mlops.__file__).parent / "guest" / "kernel" / "supervisor.py"
 
 
 class Client:
@@ -128,6 +128,79 @@ def test_a_program_that_cannot_run_says_why(supervisor, tmp_path):
     assert answer["error"] == "cannot enter the folder /no/folder: No such file or directory"
     assert not supervisor.ask("status")["running"]
     assert supervisor.start("pass")["ok"], "and the next one can"
+
+
+def test_a_kernel_that_cannot_be_forked_says_why_as_any_program(supervisor):
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "/tmp/none"]
+    environment = {"PATH": os.environ["PATH"], "HOME": "/tmp"}
+    answer = supervisor.ask("start", run=1, argv=argv, environment=environment, cwd="/no/folder")
+    assert answer["error"] == "cannot enter the folder /no/folder: No such file or directory"
+
+
+def test_a_forked_kernel_is_watched_as_any_program(supervisor, tmp_path):
+    file = tmp_path / "connection.json"
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", str(file)]
+    fields = {
+        "argv": argv,
+        "environment": {"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        "cwd": str(tmp_path),
+        "files": {str(file): json.dumps({"transport": "ipc", "ip": str(tmp_path / "z")})},
+    }
+    answer = supervisor.ask("start", run=1, **fields)
+    assert answer["forked"]
+    assert supervisor.ask("status")["pid"] == answer["pid"]
+    assert os.getsid(answer["pid"]) == answer["pid"]
+    assert supervisor.ask("signal", signal=int(signal.SIGKILL))["delivered"]
+    event = supervisor.event()
+    assert (event["event"], event["run"], event["code"]) == ("exit", 1, -signal.SIGKILL)
+    again = supervisor.ask("start", run=2, **fields)
+    assert again["forked"] and again["pid"] != answer["pid"]
+    # It ends with its supervisor, and the zygote as well.
+    group = _children(supervisor.process.pid)
+    assert len(group) == 2
+    supervisor.ask("stop", grace=0)
+    assert supervisor.process.wait(5) == 0
+    for pid in group:
+        _wait_for_end(pid)
+
+
+def test_a_zygote_that_is_silent_does_not_keep_a_kernel_waiting(tmp_path):
+    """The limit is half a minute in earnest."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = Path(folder) / "c"
+        code = (
+            f"import runpy, sys; sys.argv = ['supervisor.py', {str(path)!r}];"
+            f" found = runpy.run_path({str(SOURCE)!r});"
+            " found['main'].__globals__['FORK_SECONDS'] = 0.05; found['main'](sys.argv)"
+        )
+        process = subprocess.Popen([sys.executable, "-I", "-c", code])
+        try:
+            client = Client(path)
+            answer = client.ask(
+                "start",
+                run=1,
+                argv=[sys.executable, "-m", "ipykernel_launcher", "-f", str(tmp_path / "none")],
+                environment={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+                cwd=str(tmp_path),
+            )
+            assert answer["ok"] and not answer["forked"]
+            assert len(_children(process.pid)) == 1, "the zygote is gone"
+            client.ask("stop", grace=0)
+            assert process.wait(5) == 0
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _wait_for_end(pid: int) -> None:
+    deadline = time.monotonic() + 15
+    while Path(f"/proc/{pid}").exists() and "Z" not in _state(pid):
+        assert time.monotonic() < deadline, f"process {pid} is left"
+        time.sleep(0.02)
 
 
 def test_files_are_private_and_a_second_start_is_refused(supervisor, tmp_path):

@@ -9,7 +9,9 @@ It listens on the Unix socket ``SOCKET``. Both sides send JSON objects, one a li
 
 ``start {run, argv, environment, cwd, files}``
     ``run`` is the caller's number for this process, ``files`` maps paths to contents that only
-    the user may read. Answers ``{pid}`` once the program has been entered.
+    the user may read. Answers ``{pid, forked}`` once the program has been entered. IPython's
+    kernels are forked from a zygote that has them imported, which starts with the first; on any
+    doubt, and for other programs, by ``exec``.
 ``signal {signal}``
     To the kernel's process group. Answers ``{delivered}``; a dead kernel is no error.
 ``status``
@@ -33,154 +35,33 @@ import socket
 import sys
 import time
 
+# Isolated mode leaves the folder of the script out.
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from cgroup import Cgroup
+from connection import Connection
+from forking import Forking
+from launching import LaunchError, adopts_orphans, launch, write_private
+
 SAMPLE_SECONDS = 1.0
 SETTLE_SECONDS = 0.3
 """The counter may rise before the kernel's own death is seen: wait before blaming a child."""
-LINE_LIMIT = 8 * 1024**2
-UNLIMITED = 1 << 60
+FORK_SECONDS = 20.0
+"""A zygote that has said nothing for so long is given up; callers wait for half a minute."""
 
 
-class Cgroup:
-    """What the kernel of the host says about this container; zeros where it says nothing."""
+class Start:
+    """A request for a kernel that is not answered yet."""
 
-    def __init__(self, root="/sys/fs/cgroup"):
-        self._v2 = os.path.exists(os.path.join(root, "cgroup.controllers"))
-        self._memory = root if self._v2 else os.path.join(root, "memory")
-        self._cpu = root if self._v2 else os.path.join(root, "cpuacct")
-
-    def oom_kills(self):
-        """Processes of this container killed for want of memory, since it started."""
-        name = "memory.events" if self._v2 else "memory.oom_control"
-        return int(self._table(self._memory, name).get("oom_kill", 0))
-
-    def memory(self):
-        """Bytes in use, without file pages that can be dropped at once."""
-        used = self._number(self._memory, "memory.current" if self._v2 else "memory.usage_in_bytes")
-        stat = self._table(self._memory, "memory.stat")
-        return max(
-            0, used - int(stat.get("inactive_file" if self._v2 else "total_inactive_file", 0))
-        )
-
-    def memory_limit(self):
-        name = "memory.max" if self._v2 else "memory.limit_in_bytes"
-        limit = self._number(self._memory, name)
-        return 0 if limit >= UNLIMITED else limit
-
-    def cpu_seconds(self):
-        if self._v2:
-            return int(self._table(self._cpu, "cpu.stat").get("usage_usec", 0)) / 1e6
-        return self._number(self._cpu, "cpuacct.usage") / 1e9
-
-    def _number(self, folder, name):
-        text = self._read(folder, name).strip()
-        return int(text) if text.isdigit() else 0
-
-    def _table(self, folder, name):
-        rows = (line.split() for line in self._read(folder, name).splitlines())
-        return {row[0]: row[1] for row in rows if len(row) == 2}
-
-    @staticmethod
-    def _read(folder, name):
-        try:
-            with open(os.path.join(folder, name)) as file:
-                return file.read()
-        except OSError:
-            return ""
-
-
-class LaunchError(Exception):
-    """The kernel's program could not be entered; the text says why."""
-
-
-def launch(argv, environment, cwd):
-    """Start a program as the leader of its own session; returns its pid.
-
-    The child reports a failure before ``exec`` through a pipe that a successful one closes.
-    """
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        stage = "prepare"
-        try:
-            os.setsid()
-            signal.set_wakeup_fd(-1)
-            for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_DFL)
-            # Python ignores these two, and ignored signals survive exec.
-            for number in (signal.SIGPIPE, signal.SIGXFSZ):
-                signal.signal(number, signal.SIG_DFL)
-            # Out of memory, the kernel goes first, never this process.
-            with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-                file.write("1000")
-            # A kernel echoes what subprocesses print, after it has sent it to the notebook. In the
-            # engine's log that is of no use, and a hundred times slower. Errors of the kernel
-            # itself belong there.
-            null = os.open(os.devnull, os.O_RDWR)
-            os.dup2(null, 0)
-            os.dup2(null, 1)
-            stage = "enter the folder %s" % cwd
-            os.chdir(cwd)
-            stage = "run %s" % argv[0]
-            os.execvpe(argv[0], argv, environment)
-        except BaseException as error:
-            reason = os.strerror(error.errno) if isinstance(error, OSError) else repr(error)
-            with contextlib.suppress(OSError):
-                os.write(writing, ("cannot %s: %s" % (stage, reason)).encode("utf-8", "replace"))
-        finally:
-            os._exit(127)
-    os.close(writing)
-    report = b""
-    while True:
-        chunk = os.read(reading, 4096)
-        if not chunk:
-            break
-        report += chunk
-    os.close(reading)
-    if report:
-        os.waitpid(pid, 0)
-        raise LaunchError(report.decode("utf-8", "replace"))
-    return pid
-
-
-def write_private(path, content):
-    """A file that only this user may read, whole or not there at all."""
-    partial = path + ".part"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(partial)
-    handle = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(content)
-    os.replace(partial, path)
-
-
-class Connection:
-    """One client: bytes in, lines out."""
-
-    def __init__(self, sock):
-        self.sock = sock
-        self.buffer = b""
-
-    def send(self, message):
-        """False when the client is gone, or reads so slowly that it may as well be."""
-        try:
-            self.sock.sendall(json.dumps(message).encode() + b"\n")
-            return True
-        except OSError:
-            return False
-
-    def lines(self):
-        """Complete lines that have arrived; None at the end."""
-        try:
-            chunk = self.sock.recv(65536)
-        except (BlockingIOError, InterruptedError):
-            return []
-        except OSError:
-            return None
-        self.buffer += chunk
-        if not chunk or len(self.buffer) > LINE_LIMIT:
-            return None
-        *lines, self.buffer = self.buffer.split(b"\n")
-        return lines
+    def __init__(self, connection, number, request):
+        self.connection, self.number = connection, number
+        self.run = int(request["run"])
+        self.argv = [str(word) for word in request["argv"]]
+        self.environment = {str(k): str(v) for k, v in request["environment"].items()}
+        self.cwd = request["cwd"]
+        self.give_up_at = time.monotonic() + FORK_SECONDS
+        self.stale = False
+        """A zygote was replaced for it."""
 
 
 class Supervisor:
@@ -195,20 +76,29 @@ class Supervisor:
         self.stopping = []
         """Who is told when the kernel has ended because of ``stop``."""
         self.ending = False
+        self.grace = 5.0
         self.kill_at = None
+        self.pending = None
+        """The ``Start`` that the zygote works on."""
+        self.strays = {}
+        """Status by pid of children that ended meanwhile: the kernel may be one of them."""
         self.oom_reported = self.oom_seen = self.cgroup.oom_kills()
         self.cpu_samples = [(time.monotonic(), self.cgroup.cpu_seconds())] * 2
         self.selector = selectors.DefaultSelector()
         self.wakeup = self._watch_signals()
         self.listener = self._listen(path)
+        # A forked kernel is an orphan, whose end is seen by whoever adopts it.
+        self.forking = Forking(self.selector, self._forked) if adopts_orphans() else None
 
     # ------------------------------------------------------------------ the loop
 
     def serve(self):
         """Until the container is asked to stop."""
         sample_at = time.monotonic() + SAMPLE_SECONDS
-        while not (self.ending and not self.pid):
+        while not (self.ending and not self.pid and not self.pending):
             deadlines = [sample_at] + ([self.kill_at] if self.kill_at else [])
+            if self.pending:
+                deadlines.append(self.pending.give_up_at)
             timeout = max(0.0, min(deadlines) - time.monotonic())
             for key, _ in self.selector.select(timeout):
                 key.data(key.fileobj)
@@ -217,6 +107,9 @@ class Supervisor:
             if self.kill_at and now >= self.kill_at:
                 self.kill_at = None
                 self._signal(signal.SIGKILL)
+            if self.pending and now >= self.pending.give_up_at:
+                self.forking.end()
+                self._forked({"refused": "the zygote does not answer"})
             if now >= sample_at:
                 unsettled = self._sample(now)
                 sample_at = now + (SETTLE_SECONDS if unsettled else SAMPLE_SECONDS)
@@ -291,32 +184,70 @@ class Supervisor:
                 self.stopping.append((connection, number))
                 self._begin_stop(float(request.get("grace", 5.0)))
                 return
-            answer = {"start": self._start, "signal": self._deliver, "status": self._status}[
-                command
-            ](request)
+            if command == "start":
+                self._start(Start(connection, number, request), request.get("files", {}))
+                return
+            answer = {"signal": self._deliver, "status": self._status}[command](request)
         except (LaunchError, OSError) as error:
             answer = {"ok": False, "error": str(error)}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             answer = {"ok": False, "error": "The request is not understood: %r" % error}
         else:
             answer["ok"] = True
-        answer["id"] = number
-        if not connection.send(answer):
+        self._reply(connection, number, answer)
+
+    def _reply(self, connection, number, answer):
+        if not connection.send({"id": number, **answer}):
             self._drop(connection)
 
-    def _start(self, request):
+    def _start(self, start, files):
         self._reap()
-        if self.pid:
+        if self.pid or self.pending:
             raise LaunchError("a kernel is running already")
         if self.ending:
             raise LaunchError("the container is being stopped")
-        for path, content in request.get("files", {}).items():
+        for path, content in files.items():
             write_private(path, content)
-        environment = {str(k): str(v) for k, v in request["environment"].items()}
         self.oom_reported = self.oom_seen = self.cgroup.oom_kills()
-        self.pid = launch([str(word) for word in request["argv"]], environment, request["cwd"])
-        self.run, self.code = int(request["run"]), None
-        return {"pid": self.pid}
+        if not self._fork(start):
+            self._execute(start)
+
+    def _fork(self, start):
+        """False when the zygote cannot be asked."""
+        asked = self.forking and self.forking.request(start.argv, start.environment, start.cwd)
+        self.pending = start if asked else None
+        return bool(asked)
+
+    def _forked(self, answer):
+        """The zygote's answer."""
+        start, self.pending = self.pending, None
+        strays, self.strays = self.strays, {}
+        if start is None:
+            return
+        if "pid" in answer:
+            self._started(start, answer["pid"], forked=True)
+            if self.pid in strays:
+                self._ended(strays[self.pid])
+            return
+        self.forking.end()
+        if answer["refused"] == "stale" and not start.stale:
+            start.stale = True
+            if self._fork(start):
+                return
+        sys.stderr.write("kernel not forked: %s\n" % answer["refused"])
+        try:
+            self._execute(start)
+        except LaunchError as error:
+            self._reply(start.connection, start.number, {"ok": False, "error": str(error)})
+
+    def _execute(self, start):
+        self._started(start, launch(start.argv, start.environment, start.cwd), forked=False)
+
+    def _started(self, start, pid, forked):
+        self.pid, self.run, self.code = pid, start.run, None
+        self._reply(start.connection, start.number, {"ok": True, "pid": pid, "forked": forked})
+        if self.ending:
+            self._begin_stop(self.grace)
 
     def _deliver(self, request):
         return {"delivered": self._signal(int(request["signal"]))}
@@ -349,7 +280,7 @@ class Supervisor:
         return False
 
     def _begin_stop(self, grace):
-        self.ending = True
+        self.ending, self.grace = True, grace
         if self.pid:
             self._signal(signal.SIGTERM if grace > 0 else signal.SIGKILL)
             self.kill_at = time.monotonic() + max(0.0, grace)
@@ -373,8 +304,12 @@ class Supervisor:
                 raise
             if pid == 0:
                 return
+            if self.forking:
+                self.forking.reaped(pid)
             if pid == self.pid:
                 self._ended(status)
+            elif self.pending:
+                self.strays[pid] = status
 
     def _ended(self, status):
         self.pid, self.kill_at = 0, None

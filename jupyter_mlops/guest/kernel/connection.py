@@ -1,0 +1,37 @@
+"""One client of the supervisor: bytes in, lines out."""
+
+from __future__ import annotations
+
+import json
+
+LINE_LIMIT = 8 * 1024**2
+
+
+class Connection:
+    """One client: bytes in, lines out."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.buffer = b""
+
+    def send(self, message):
+        """False when the client is gone, or reads so slowly that it may as well be."""
+        try:
+            self.sock.sendall(json.dumps(message).encode() + b"\n")
+            return True
+        except OSError:
+            return False
+
+    def lines(self):
+        """Complete lines that have arrived; None at the end."""
+        try:
+            chunk = self.sock.recv(65536)
+        except (BlockingIOError, InterruptedError):
+            return []
+        except OSError:
+            return None
+        self.buffer += chunk
+        if not chunk or len(self.buffer) > LINE_LIMIT:
+            return None
+        *lines, self.buffer = self.buffer.split(b"\n")
+        return lines

@@ -1,0 +1,172 @@
+"""A Python process with ipykernel imported, of which kernels are forked.
+
+Started by the supervisor with the interpreter, options and environment of the kernel to come:
+``python … zygote.py FD``. ``FD`` is a socket; both sides send JSON objects, one a line.
+
+``{argv, environment, cwd}`` asks for a kernel. The kernel itself answers ``{"pid": …}``, or the
+zygote ``{"refused": …}`` where a fork would not be the same as a new program:
+
+``stale``
+    A folder that modules come from has changed, by an installation most likely.
+``threads``
+    There is more than one thread, counted as the operating system does: a fork would keep one of
+    them, and the locks of all.
+
+A kernel is forked twice, so that it belongs to process 1.
+"""
+
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import random
+import runpy
+import signal
+import socket
+import sys
+import time
+
+LAUNCHER = "ipykernel_launcher"
+
+# What a kernel has imported once it has answered its first questions. No library that a notebook
+# may import is among them: threads, and settings read at import, stay the kernel's own. A module
+# that this version of ipykernel does not have is left out.
+MODULES = """
+ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell ipykernel.debugger
+ipykernel.subshell_manager IPython.core.completer IPython.core.completerlib IPython.core.debugger
+IPython.core.history IPython.core.logger IPython.core.oinspect IPython.extensions.storemagic
+IPython.utils.wildcard faulthandler pdb sqlite3 tornado.platform.asyncio
+"""
+
+
+def main(argv):
+    channel = socket.socket(fileno=int(argv[1]))
+    here = os.path.dirname(os.path.abspath(__file__))
+    # Our folder is no place for the user's imports.
+    sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != here]
+    before, environment = folders(), dict(os.environ)
+    preload()
+    # pydevd has some of its settings there.
+    added = {name: os.environ[name] for name in os.environ if name not in environment}
+    # What exists now is never collected, so that kernels share the memory it is in.
+    gc.collect()
+    gc.freeze()
+    for line in channel.makefile("rb"):
+        request = json.loads(line.decode())
+        refusal = doubt(before)
+        if refusal:
+            answer(channel, {"refused": refusal})
+        elif fork_twice(channel):
+            request["environment"] = {**added, **request["environment"]}
+            become(channel, request)
+            return
+
+
+def preload():
+    for name in MODULES.split():
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            if name == "ipykernel.kernelapp":
+                raise
+            sys.stderr.write("not preloaded: %s (%s)\n" % (name, error))
+
+
+def folders():
+    """When each folder that modules are looked for in has changed last."""
+    found = {}
+    for path in sys.path:
+        try:
+            found[path] = os.stat(path).st_mtime_ns
+        except OSError:
+            found[path] = 0
+    return found
+
+
+def doubt(before):
+    if folders() != before:
+        return "stale"
+    if len(os.listdir("/proc/self/task")) != 1:
+        return "threads"
+    return ""
+
+
+def fork_twice(channel):
+    """True in the grandchild. Raises OSError where there can be no more processes."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return False
+    try:
+        if os.fork():
+            os._exit(0)
+    except OSError as error:
+        answer(channel, {"refused": "cannot fork: %s" % error})
+        os._exit(1)
+    return True
+
+
+def become(channel, request):
+    """Make this process what a program started with this request would be, and run it.
+
+    Ends the process before, with an answer, when that cannot be done.
+    """
+    try:
+        os.setsid()
+        # Out of memory, the kernel goes first, never process 1.
+        try:
+            with open("/proc/self/oom_score_adj", "w") as file:
+                file.write("1000")
+        except OSError:
+            pass
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        time.tzset()
+        cwd = request["cwd"]
+        os.chdir(cwd)
+        reset(cwd)
+        argv = request["argv"]
+        spec = importlib.util.find_spec(LAUNCHER)
+        sys.argv[:] = [spec.origin, *argv[argv.index(LAUNCHER) + 1 :]]
+        sys.orig_argv = list(argv)
+        # Where ``python -m`` puts the current folder; the launcher takes it away again.
+        sys.path.insert(0, os.getcwd())
+    except BaseException as error:
+        answer(channel, {"refused": "cannot prepare the kernel: %r" % error})
+        os._exit(127)
+    answer(channel, {"pid": os.getpid()})
+    # The supervisor sees that the zygote has ended only when nobody else holds its socket.
+    channel.close()
+    del channel, request
+    runpy.run_module(LAUNCHER, run_name="__main__")
+
+
+def reset(cwd):
+    """What imports have made out of the zygote's own process."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # ipykernel puts a pipe at file 2: a crash could say nothing there any more.
+    import faulthandler
+
+    reset.crash_log = os.fdopen(os.dup(2), "w")
+    faulthandler.enable(file=reset.crash_log)
+    random.seed()
+    loaded = sys.modules
+    if "numpy.random" in loaded:
+        loaded["numpy.random"].seed()
+    if "tempfile" in loaded:
+        loaded["tempfile"].tempdir = None
+    if "multiprocessing.process" in loaded:
+        process = loaded["multiprocessing.process"]
+        # Else processes that are not forked look for the user's modules in the zygote's folder,
+        process.ORIGINAL_DIR = cwd
+        # and all kernels trust each other's.
+        process.current_process().authkey = os.urandom(32)
+
+
+def answer(channel, message):
+    channel.sendall(json.dumps(message).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv)
