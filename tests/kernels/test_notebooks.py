@@ -169,6 +169,8 @@ async def test_what_a_killed_process_left_is_collected(place: Place):
     assert record is not None
     from dataclasses import replace
 
+    # Nobody is there to bring it back once its container is gone.
+    kernel.manager.stop_restarter()
     # As if another process had started it, and that number belonged to a younger one now.
     await store.kernels.save(replace(record, started="2020-01-01T00:00:00+00:00"))
     kernels = Kernels(
