@@ -1,44 +1,10 @@
-import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 
 import { expect, test } from './fixtures';
-
-const PANEL = 'jupyter-mlops-sidebar';
-const SHOTS = 'shots';
-const MINUTE = 60_000;
+import { MINUTE, openPanel, PANEL, row, SHOTS, violations } from './panel';
 
 // One story: each test goes on from the one before, on the same server.
 test.describe.configure({ mode: 'serial' });
-
-/** A row of the sidebar, by its title. */
-function row(page: Page, section: string, title: string) {
-  return page
-    .getByRole('region', { name: 'Environments panel' })
-    .getByRole('list', { name: section })
-    .getByRole('listitem')
-    .filter({ has: page.getByText(title, { exact: true }) });
-}
-
-async function openPanel(page: Page) {
-  const panel = page.getByRole('region', { name: 'Environments panel' });
-  if (!(await panel.isVisible())) {
-    await page.locator(`.lm-TabBar-tab[data-id="${PANEL}"]`).click();
-  }
-  await expect(panel).toBeVisible();
-  return panel;
-}
-
-async function violations(page: Page, selector: string) {
-  const found = await new AxeBuilder({ page })
-    .include(selector)
-    // Faults of JupyterLab's own filter box and toolbar buttons.
-    .exclude('.jp-FilterBox')
-    .exclude('jp-button')
-    .analyze();
-  return found.violations.map(
-    v => `${v.id}: ${v.nodes.map(n => `${n.target} ${n.failureSummary}`)}`
-  );
-}
 
 test('a first environment is built by clicking', async ({ page }) => {
   test.setTimeout(8 * MINUTE);
