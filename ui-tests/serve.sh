@@ -17,7 +17,10 @@ finish() {
   for engine in docker podman; do
     for owner in "$ada" "$grace"; do
       $engine ps -aq --filter "label=io.jupyter-mlops.owner=$owner" | xargs -r "$engine" rm -f
-      $engine images -q --filter "label=io.jupyter-mlops.owner=$owner" | sort -u | xargs -r "$engine" rmi -f
+      # An image stays while another is built on it: base, environment, revision, snapshot, package.
+      for _ in 1 2 3 4 5; do
+        $engine images -q --filter "label=io.jupyter-mlops.owner=$owner" | sort -u | xargs -r "$engine" rmi -f
+      done
     done
   done >/dev/null 2>&1
   rm -rf "$work" "$runtime"
