@@ -63,6 +63,11 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _add_choices(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--date",
+        metavar="YYYY-MM-DD",
+        help="packages as the index had them on that day; `now` ends it",
+    )
     for kind in ("extra", "group"):
         verb.add_argument(
             f"--{kind}",
@@ -87,7 +92,7 @@ def _read(session: Session, file: str) -> EnvironmentSpec:
 
 async def make(session: Session, args: argparse.Namespace) -> Answer:
     spec, left_out = await _asked(session, args)
-    return await _build(session, spec, replace=False, left_out=left_out)
+    return await _build(session, _dated(spec, args.date), replace=False, left_out=left_out)
 
 
 async def _asked(
@@ -164,7 +169,19 @@ async def rebuild(session: Session, args: argparse.Namespace) -> Answer:
                 f"{args.file} describes the environment {spec.name!r}, not {args.name!r}.",
                 f"Run `jupyter mlops env build {spec.name} --from {args.file}`.",
             )
-    return await _build(session, spec, replace=True, upgrade=args.upgrade, left_out=left_out)
+    return await _build(
+        session,
+        _dated(spec, args.date),
+        replace=True,
+        upgrade=args.upgrade,
+        left_out=left_out,
+    )
+
+
+def _dated(spec: EnvironmentSpec, date: str | None) -> EnvironmentSpec:
+    from dataclasses import replace
+
+    return spec if date is None else replace(spec, date="" if date == "now" else date)
 
 
 async def _build(
@@ -228,6 +245,7 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
                 "apt": spec.apt,
                 "variables": [f"{key}={value}" for key, value in spec.variables.items()],
                 "setup": f"{len(spec.setup.splitlines())} lines" if spec.setup else "",
+                "date": spec.date,
                 "network": spec.network,
                 "created": moment(environment.created),
             }

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, field
+from datetime import date
 
 from .errors import InvalidError
 
@@ -51,6 +52,8 @@ class EnvironmentSpec:
     """Public environment variables; secrets never belong here."""
     setup: str = ""
     """A bash script, the last build step."""
+    date: str = ""
+    """``YYYY-MM-DD``: the packages that the index had at the end of that day, UTC. Empty: now."""
     network: str = "outbound"
     """``outbound`` or ``none``: what kernels of this environment may reach."""
     resources: Resources = field(default_factory=Resources)
@@ -59,6 +62,8 @@ class EnvironmentSpec:
         check_name(self.name)
         if not self.base:
             raise InvalidError("The environment names no base image.", "Add a line `base: NAME`.")
+        if self.date and not _is_date(self.date):
+            raise InvalidError(f"date: {self.date!r} is no date.", "Write it as 2026-01-31.")
         if self.network not in ("outbound", "none"):
             raise InvalidError(
                 f"network: {self.network!r} is not known.", "Write `outbound` or `none`."
@@ -70,7 +75,17 @@ class EnvironmentSpec:
         built = asdict(self)
         for key in ("name", "description", "network", "resources"):
             del built[key]
+        if not self.date:
+            # Those that were built before there was one keep their digests.
+            del built["date"]
         return "sha256:" + hashlib.sha256(json.dumps(built, sort_keys=True).encode()).hexdigest()
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class Builds:
             start=start,
             base=base,
             revisions=revisions,
-            preferred="" if upgrade else await self._preferred(environment, revisions, start),
+            preferred="" if upgrade else await self._preferred(environment, spec, revisions, start),
             progress=progress,
         )
         below = await self._extendable(job)
@@ -174,7 +174,7 @@ class Builds:
                 "Choose a base with Python 3.8 or later, or add `apt: [python3]`.",
             )
         wanted = requirements(job.start.requirements, job.spec.python)
-        return await resolve(container, interpreter, wanted, job.preferred)
+        return await resolve(container, interpreter, wanted, job.preferred, job.spec.date)
 
     async def _apt(self, container: BuildContainer, job: _Job) -> None:
         job.progress.phase("apt", "Installing distribution packages")
@@ -231,9 +231,15 @@ class Builds:
     # ------------------------------------------------------------------------- what there is
 
     async def _preferred(
-        self, environment: Environment, revisions: Sequence[Revision], start: Start
+        self,
+        environment: Environment,
+        spec: EnvironmentSpec,
+        revisions: Sequence[Revision],
+        start: Start,
     ) -> str:
         active = next((r for r in revisions if r.number == environment.active), None)
+        if active and active.spec.date != spec.date:
+            return ""  # Another date is asked for to have other versions.
         digest = active.lock if active else start.lock
         try:
             return (await self._blobs.get(digest)).decode() if digest else ""

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ KEYS = (
     "apt",
     "variables",
     "setup",
+    "date",
     "network",
     "resources",
 )
@@ -69,6 +71,7 @@ def parse_spec(text: str, directory: Path | None = None) -> EnvironmentSpec:
         apt=_strings(found.get("apt"), "apt"),
         variables=_variables(found.get("variables")),
         setup=_string(found, "setup"),
+        date=_date(found.get("date")),
         network=_string(found, "network") or "outbound",
         resources=_resources(found.get("resources")),
     )
@@ -87,6 +90,10 @@ def validated(spec: EnvironmentSpec) -> EnvironmentSpec:
             )
     for name, value in spec.variables.items():
         check_variable(name, value)
+    if spec.date and date.fromisoformat(spec.date) > datetime.now(timezone.utc).date():
+        raise InvalidError(
+            f"date: {spec.date} has not come yet.", "Leave the date out to have what there is now."
+        )
     if spec.resources.cpus < 0 or spec.resources.memory < 0:
         raise InvalidError("resources: limits cannot be negative.", "0 means no limit.")
     return replace(spec, python=tuple(" ".join(text.split()) for text in spec.python))
@@ -190,6 +197,13 @@ def _string(found: dict[str, Any], key: str) -> str:
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         raise InvalidError(f"{key}: must be a text.", f"Write `{key}: …` on one line.")
     return str(value).strip() if key != "setup" else str(value)
+
+
+def _date(value: object) -> str:
+    """YAML makes a date of what looks like one."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    return "" if value is None else str(value)
 
 
 def _strings(value: object, key: str) -> tuple[str, ...]:

@@ -40,8 +40,10 @@ describe('environment draft', () => {
       python: 'pandas\nlightgbm',
       variables: 'OMP_NUM_THREADS=2\nURL=a=b',
       memory: '2 GiB',
-      cpus: '1.5'
+      cpus: '1.5',
+      date: '2024-01-15'
     });
+    expect(spec.date).toBe('2024-01-15');
     expect(spec.variables).toEqual({ OMP_NUM_THREADS: '2', URL: 'a=b' });
     expect(specOf(draftOf(spec))).toEqual(spec);
   });

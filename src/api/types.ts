@@ -998,6 +998,11 @@ export interface components {
             apt: string[];
             /** @description ``<base>`` by name, or ``<environment>@<revision>`` / ``<environment>@active``. */
             base: string;
+            /**
+             * @description ``YYYY-MM-DD``: the packages that the index had at the end of that day, UTC. Empty: now.
+             * @default
+             */
+            date: string;
             /** @default  */
             description: string;
             name: string;

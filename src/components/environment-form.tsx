@@ -248,7 +248,7 @@ export function EnvironmentForm(props: {
           </Field>
           <details>
             <summary>
-              {trans.__('More: variables, setup script, limits')}
+              {trans.__('More: variables, setup script, date, limits')}
             </summary>
             <Field
               label={trans.__('Variables')}
@@ -282,6 +282,23 @@ export function EnvironmentForm(props: {
                   spellCheck={false}
                   value={draft.setup}
                   onChange={text('setup')}
+                />
+              )}
+            </Field>
+            <Field
+              label={trans.__('Packages as of')}
+              help={trans.__(
+                'Only what the package index had on that day. Empty: the newest.'
+              )}
+            >
+              {(id, by) => (
+                <input
+                  id={id}
+                  aria-describedby={by}
+                  className="jp-mod-styled"
+                  type="date"
+                  value={draft.date}
+                  onChange={text('date')}
                 />
               )}
             </Field>
@@ -352,6 +369,7 @@ export function EnvironmentForm(props: {
                 lines(draft.apt).length
               )}
             </li>
+            {draft.date && <li>{trans.__('Packages as of %1', draft.date)}</li>}
             <li>
               {draft.network === 'none'
                 ? trans.__('No network in notebooks')

@@ -9,6 +9,7 @@ export interface IEnvironmentDraft {
   apt: string;
   variables: string;
   setup: string;
+  date: string;
   network: 'outbound' | 'none';
   cpus: string;
   memory: string;
@@ -52,6 +53,7 @@ export function emptyDraft(base: string): IEnvironmentDraft {
     apt: '',
     variables: '',
     setup: '',
+    date: '',
     network: 'outbound',
     cpus: '',
     memory: ''
@@ -70,6 +72,7 @@ export function draftOf(spec: EnvironmentSpec): IEnvironmentDraft {
       .map(([name, value]) => `${name}=${value}`)
       .join('\n'),
     setup: spec.setup ?? '',
+    date: spec.date ?? '',
     network: spec.network === 'none' ? 'none' : 'outbound',
     cpus: resources?.cpus ? String(resources.cpus) : '',
     memory: resources?.memory
@@ -133,6 +136,7 @@ export function specOf(draft: IEnvironmentDraft): EnvironmentSpec {
     apt: lines(draft.apt),
     variables,
     setup: draft.setup,
+    date: draft.date,
     network: draft.network,
     resources: {
       cpus: Number(draft.cpus) || 0,

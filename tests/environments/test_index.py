@@ -77,8 +77,7 @@ class Front(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def index() -> Iterator[str]:
+def serve() -> Iterator[str]:
     """``host:port`` of the index, as containers reach it."""
     own = Mlops()
     Front.upstream = (own.index_url or "https://pypi.org/simple").rstrip("/")
@@ -98,6 +97,11 @@ def index() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     Front.client.close()
+
+
+@pytest.fixture
+def index() -> Iterator[str]:
+    yield from serve()
 
 
 def with_index(config: Config, url: str) -> Config:

@@ -147,7 +147,7 @@ def test_proofs_become_sentences():
     def said(text: str) -> str:
         output = StepOutput(Recorder(), ())
         output(text)
-        return resolve_failed(1, output).message
+        return resolve_failed()(1, output).message
 
     assert said(PROOF) == (
         "These packages cannot be installed together. Scikit-learn>=1.7.0rc1,<=1.7.2 depends on "

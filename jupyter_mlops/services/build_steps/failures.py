@@ -55,16 +55,26 @@ def disk_full(where: str) -> DiskFullError:
     )
 
 
-def resolve_failed(code: int, output: StepOutput) -> MlopsError:
-    """Of ``uv pip compile``."""
-    text = output.text()
-    _, found, reason = text.partition("No solution found when resolving dependencies")
-    if found and not _unreachable("resolve", text):
-        return UnsatisfiableError(*_unsatisfiable(reason))
-    return python_failed("resolve")(code, output)
+def resolve_failed(day: str = "") -> Callable[[int, StepOutput], MlopsError]:
+    """Of ``uv pip compile``, as the index was on ``day``."""
+
+    def failed(code: int, output: StepOutput) -> MlopsError:
+        text = output.text()
+        _, found, reason = text.partition("No solution found when resolving dependencies")
+        if not found or _unreachable("resolve", text):
+            return python_failed("resolve")(code, output)
+        if day and "is missing an upload date" in text:
+            return BuildFailedError(
+                "The build failed in the step resolve: the package index does not tell when its "
+                f"files were uploaded, so those it had on {day} cannot be found.",
+                "Leave the date out, or use an index that gives upload times, as pypi.org does.",
+            )
+        return UnsatisfiableError(*_unsatisfiable(reason, day))
+
+    return failed
 
 
-def _unsatisfiable(text: str) -> tuple[str, str]:
+def _unsatisfiable(text: str, day: str) -> tuple[str, str]:
     """Message and hint of uv's proof: its facts, without its inferences."""
     proof, _, hints = re.sub(r"[╰─▶│├\u00d7]+", " ", text).partition("hint:")
     proof = " ".join(re.sub(r"^.*?(?=Because)", "", proof, count=1, flags=re.DOTALL).split())
@@ -89,6 +99,8 @@ def _unsatisfiable(text: str) -> tuple[str, str]:
         hint = "Only pre-releases fit: ask for one by its version, such as `name>=2.0rc1`."
     elif "Python" in reason and ("Requires-Python" in proof or "Python>=" in proof):
         hint = "Use a base image with another Python, or another version of the package."
+    if day and "exclude-newer" in extra:
+        hint = f"The index had nothing that fits on {day}: choose a later date, or leave it out."
     return f"These packages cannot be installed together. {reason}.", hint
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -39,19 +40,28 @@ async def find_python(container: BuildContainer) -> str:
 
 
 async def resolve(
-    container: BuildContainer, python: str, wanted: Sequence[str], preferred: str = ""
+    container: BuildContainer,
+    python: str,
+    wanted: Sequence[str],
+    preferred: str = "",
+    day: str = "",
 ) -> str:
     """The text of the lock, without credentials. Versions in the lock ``preferred`` are kept
-    where they fit. Raises UnsatisfiableError, BuildFailedError."""
+    where they fit; what came after ``day`` is not seen. Raises UnsatisfiableError,
+    BuildFailedError."""
     if preferred:
         await container.write(LOCK, preferred.encode())
     container.progress.log("Packages asked for: " + ", ".join(wanted) + "\n")
+    if day:
+        container.progress.log(f"As the package index was on {day}\n")
     await container.run(
         "resolve",
-        f'{UV} pip compile - --format pylock.toml --no-header -o {LOCK} --python "$1" >/dev/null',
+        f"{UV} pip compile - --format pylock.toml --no-header -o {LOCK} "
+        '--python "$1" ${2:+--exclude-newer "$2"} >/dev/null',
         python,
+        _end_of(day) if day else "",
         stdin="\n".join(wanted).encode(),
-        failed=resolve_failed,
+        failed=resolve_failed(day),
     )
     _, lock, _ = await container.ask(f"cat {LOCK}")
     if "[[packages]]" not in lock:
@@ -64,6 +74,11 @@ async def resolve(
     if clean != lock:
         await use(container, clean)
     return clean
+
+
+def _end_of(day: str) -> str:
+    """The moment after a day; a date alone would be one of the container's own time zone."""
+    return f"{date.fromisoformat(day) + timedelta(days=1)}T00:00:00Z"
 
 
 async def use(container: BuildContainer, lock: str) -> None:
