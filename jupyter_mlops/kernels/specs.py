@@ -43,9 +43,9 @@ class KernelSpecFolder:
         wanted = {f"{name}.r{revision.number}": revision for revision in revisions}
         active = [revision for revision in revisions if revision.number == environment.active]
         for pinned, revision in wanted.items():
-            self._write(pinned, _of_revision(revision))
+            self._write(pinned, _of_revision(revision, "always "))
         for revision in active:
-            self._write(name, _of_revision(revision))
+            self._write(name, _of_revision(revision, ""))
         if not active:
             self._delete(self.path / name)
         for folder in self.path.glob(f"{name}.r*"):
@@ -75,9 +75,9 @@ class KernelSpecFolder:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _of_revision(revision: Revision) -> dict[str, Any]:
+def _of_revision(revision: Revision, which: str) -> dict[str, Any]:
     python = ".".join(revision.python.split(".")[:2])
-    facts = [f"r{revision.number}", *([f"Python {python}"] if python else [])]
+    facts = [f"{which}r{revision.number}", *([f"Python {python}"] if python else [])]
     return _spec(
         f"{revision.environment} ({', '.join(facts)})",
         config={

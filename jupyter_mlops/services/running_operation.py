@@ -102,9 +102,13 @@ class RunningOperation:
     def _phase(self, name: str, message: str) -> None:
         if self._log.closed:
             return
+        self.write(f"== {name}{': ' + message if message else ''}\n")
+        if self.operation.phase == name:
+            # Begun anew, as a user sees it: the same step goes on.
+            self._update(message, None)
+            return
         phases = self._ended_phases()
         self._phase_began = monotonic()
-        self.write(f"== {name}{': ' + message if message else ''}\n")
         self.set(phase=name, message=message, progress=None, phases=(*phases, Phase(name, now())))
 
     def _update(self, message: str, fraction: float | None) -> None:

@@ -63,8 +63,9 @@ export function OperationView(props: {
       <ol className="jp-MLOpsOperation-phases" aria-label={trans.__('Steps')}>
         {(operation.phases ?? []).map((phase, index, all) => {
           const last = index === all.length - 1;
-          const bad = last && ended && operation.state !== 'succeeded';
-          const mark = bad ? '✕' : last && !ended ? '…' : '✓';
+          const stopped = last && ended && operation.state !== 'succeeded';
+          const bad = stopped && operation.state !== 'cancelled';
+          const mark = bad ? '✕' : stopped ? '–' : last && !ended ? '…' : '✓';
           return (
             <li
               key={`${phase.name}-${index}`}

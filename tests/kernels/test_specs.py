@@ -65,6 +65,8 @@ def test_environments_and_revisions_are_kernels(tmp_path: Path):
     }
     active = specs["mlops-diabetes"]
     assert active["display_name"] == "diabetes (r2, Python 3.11)"
+    # The launcher shows both: they must be told from each other.
+    assert specs["mlops-diabetes.r2"]["display_name"] == "diabetes (always r2, Python 3.11)"
     assert active["interrupt_mode"] == "message" and active["language"] == "python"
     assert active["metadata"]["debugger"] is True
     assert active["metadata"]["jupyter_mlops"] == {

@@ -64,6 +64,8 @@ async def test_work_that_succeeds(operations: Operations, changes: list[Operatio
         progress.phase("resolve", "Asking the index")
         progress.log("resolved 3 packages\n")
         await asyncio.sleep(0.05)
+        # The same step goes on.
+        progress.phase("resolve", "Once more")
         progress.phase("python")
         progress.update("2 of 4", 0.5)
         progress.log("installed ü\n")
@@ -79,7 +81,10 @@ async def test_work_that_succeeds(operations: Operations, changes: list[Operatio
     assert operation.phases[1].seconds is not None
     assert operation.started and operation.ended and operation.progress == 1.0
     text, next = await operations.log(operation.id)
-    assert text == "== resolve: Asking the index\nresolved 3 packages\n== python\ninstalled ü\n"
+    assert text == (
+        "== resolve: Asking the index\nresolved 3 packages\n== resolve: Once more\n"
+        "== python\ninstalled ü\n"
+    )
     assert await operations.log(operation.id, next) == ("", next)
     assert await operations.log(operation.id, next - len("installed ü\n".encode())) == (
         "installed ü\n",
