@@ -55,6 +55,11 @@ class Mlops(Configurable):
     registry_credentials = Dict(
         help="Host to [user, password]. Default: Docker's own config and credential helpers."
     ).tag(config=True)
+    secrets = Dict(
+        Unicode(),
+        help="Where the values of secrets are that environments name: 'env:NAME', a variable of "
+        "this process, or 'file:PATH'. They reach kernels' processes only.",
+    ).tag(config=True)
     workspace_cap = Integer(
         200 * 1024**2, help="Bytes of project files that a snapshot takes at most."
     ).tag(config=True)
@@ -126,6 +131,7 @@ class Mlops(Configurable):
                 host: (user, password)
                 for host, (user, password) in self.registry_credentials.items()
             },
+            secrets=dict(self.secrets),
             workspace_cap=self.workspace_cap,
             concurrent_builds=self.concurrent_builds,
             targets={name: dict(value) for name, value in self.targets.items()},

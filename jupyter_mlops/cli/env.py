@@ -244,6 +244,7 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
                 "python": spec.python,
                 "apt": spec.apt,
                 "variables": [f"{key}={value}" for key, value in spec.variables.items()],
+                "secrets": spec.secrets,
                 "setup": f"{len(spec.setup.splitlines())} lines" if spec.setup else "",
                 "date": spec.date,
                 "network": spec.network,

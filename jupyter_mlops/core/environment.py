@@ -50,6 +50,9 @@ class EnvironmentSpec:
     """Distribution packages."""
     variables: dict[str, str] = field(default_factory=dict)
     """Public environment variables; secrets never belong here."""
+    secrets: tuple[str, ...] = ()
+    """Names of variables that kernels get from the server's settings (``Mlops.secrets``). Their
+    values are in no specification, image or record."""
     setup: str = ""
     """A bash script, the last build step."""
     date: str = ""
@@ -73,7 +76,7 @@ class EnvironmentSpec:
     def digest(self) -> str:
         """Hash of all that changes the image: not the name, description or limits."""
         built = asdict(self)
-        for key in ("name", "description", "network", "resources"):
+        for key in ("name", "description", "secrets", "network", "resources"):
             del built[key]
         if not self.date:
             # Those that were built before there was one keep their digests.

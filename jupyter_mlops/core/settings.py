@@ -44,6 +44,8 @@ class Settings:
     """``host:port`` that speak plain HTTP; loopback always may."""
     registry_credentials: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     """Host to user and password; else Docker's own config and helpers are asked."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Name of a variable to where its value is: ``env:NAME`` or ``file:PATH``. Never a value."""
     workspace_cap: int = 200 * 1024**2
     """Bytes of project files that a snapshot takes at most."""
     concurrent_builds: int = 2

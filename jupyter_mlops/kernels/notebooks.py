@@ -185,6 +185,7 @@ def _config(settings: Settings) -> Config:
                 "ca_bundle": network.ca_bundle,
                 "proxies": dict(network.proxies),
                 "apt_mirror": network.apt_mirror,
+                "secrets": dict(settings.secrets),
             }
         }
     )

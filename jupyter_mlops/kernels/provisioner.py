@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
-from traitlets import Dict, Integer, Unicode
+from traitlets import Dict, Integer, List, Unicode
 
 from ..core.environment import Resources
 from ..core.errors import EngineError, KernelDeadError, MlopsError, NotFoundError, UnsupportedError
@@ -36,6 +36,7 @@ from . import endings
 from .container import HOME, container_name, container_spec, passwd, user_name
 from .control import Event, Supervisor
 from .endpoint import Endpoint
+from .secret_values import secret_values
 from .variables import kernel_environment
 from .workspace import Workspace, workspace
 
@@ -65,6 +66,7 @@ class ContainerProvisioner(KernelProvisionerBase):
     image = Unicode(help="Image id.")
     network = Unicode("outbound")
     variables = Dict()
+    secrets = List(Unicode(), help="Names of variables whose values the server's settings know.")
     resources = Dict(help="Fields of core.environment.Resources.")
     home = Unicode(help="A folder to be HOME; default: one of its own for each environment.")
 
@@ -177,6 +179,10 @@ class ContainerProvisioner(KernelProvisionerBase):
         return info
 
     async def _launch(self, cmd: list[str], cwd: Path, environment: dict[str, str]) -> None:
+        # Not in pre_launch: what that returns is kept for restarts, and is no place for them.
+        values = await asyncio.to_thread(
+            secret_values, self.secrets, self.parts.settings.secrets, os.environ
+        )
         if self._supervisor is None or not self._supervisor.alive:
             await self._make_container(cwd)
         assert self._supervisor is not None and self._workspace is not None
@@ -189,7 +195,7 @@ class ContainerProvisioner(KernelProvisionerBase):
             "start",
             run=self._run,
             argv=[word.replace("{connection_file}", file) for word in cmd],
-            environment=environment,
+            environment={**environment, **values},
             cwd=str(self._workspace.project),
             files={file: json.dumps(connection)},
         )

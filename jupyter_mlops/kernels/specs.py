@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..core.environment import Environment
+from ..core.environment import Environment, EnvironmentSpec
 from ..core.layout import ENV_PREFIX
 from ..core.revision import Revision
 from ..core.snapshot import Snapshot
@@ -38,14 +38,18 @@ class KernelSpecFolder:
 
     def install_environment(self, environment: Environment, revisions: Sequence[Revision]) -> None:
         """Write the active revision's spec and a pinned one for each of ``revisions``; pinned
-        ones of other revisions go."""
+        ones of other revisions go.
+
+        Secrets, network and limits are those of the environment as it is now: changing them
+        makes no revision, and what is forbidden is forbidden in all of them.
+        """
         name = PREFIX + environment.name
         wanted = {f"{name}.r{revision.number}": revision for revision in revisions}
         active = [revision for revision in revisions if revision.number == environment.active]
         for pinned, revision in wanted.items():
-            self._write(pinned, _of_revision(revision, "always "))
+            self._write(pinned, _of_revision(revision, "always ", environment.spec))
         for revision in active:
-            self._write(name, _of_revision(revision, ""))
+            self._write(name, _of_revision(revision, "", environment.spec))
         if not active:
             self._delete(self.path / name)
         for folder in self.path.glob(f"{name}.r*"):
@@ -75,7 +79,7 @@ class KernelSpecFolder:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _of_revision(revision: Revision, which: str) -> dict[str, Any]:
+def _of_revision(revision: Revision, which: str, now: EnvironmentSpec) -> dict[str, Any]:
     python = ".".join(revision.python.split(".")[:2])
     facts = [f"{which}r{revision.number}", *([f"Python {python}"] if python else [])]
     return _spec(
@@ -84,9 +88,10 @@ def _of_revision(revision: Revision, which: str) -> dict[str, Any]:
             "environment": revision.environment,
             "revision": revision.number,
             "image": revision.image,
-            "network": revision.spec.network,
+            "network": now.network,
             "variables": dict(revision.spec.variables),
-            "resources": asdict(revision.spec.resources),
+            "secrets": list(now.secrets),
+            "resources": asdict(now.resources),
         },
         pointer={
             "environment": revision.environment,

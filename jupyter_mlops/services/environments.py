@@ -241,6 +241,7 @@ class Environments:
         return replace(
             (await self.revision(name)).spec,
             description=now.description,
+            secrets=now.secrets,
             network=now.network,
             resources=now.resources,
         )

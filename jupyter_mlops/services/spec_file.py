@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -24,6 +24,7 @@ KEYS = (
     "python",
     "apt",
     "variables",
+    "secrets",
     "setup",
     "date",
     "network",
@@ -70,6 +71,7 @@ def parse_spec(text: str, directory: Path | None = None) -> EnvironmentSpec:
         python=_python(found.get("python"), directory),
         apt=_strings(found.get("apt"), "apt"),
         variables=_variables(found.get("variables")),
+        secrets=_strings(found.get("secrets"), "secrets"),
         setup=_string(found, "setup"),
         date=_date(found.get("date")),
         network=_string(found, "network") or "outbound",
@@ -90,13 +92,19 @@ def validated(spec: EnvironmentSpec) -> EnvironmentSpec:
             )
     for name, value in spec.variables.items():
         check_variable(name, value)
+    for name in spec.secrets:
+        _check_secret(name, spec.variables)
     if spec.date and date.fromisoformat(spec.date) > datetime.now(timezone.utc).date():
         raise InvalidError(
             f"date: {spec.date} has not come yet.", "Leave the date out to have what there is now."
         )
     if spec.resources.cpus < 0 or spec.resources.memory < 0:
         raise InvalidError("resources: limits cannot be negative.", "0 means no limit.")
-    return replace(spec, python=tuple(" ".join(text.split()) for text in spec.python))
+    return replace(
+        spec,
+        python=tuple(" ".join(text.split()) for text in spec.python),
+        secrets=tuple(dict.fromkeys(spec.secrets)),
+    )
 
 
 def check_requirement(text: str) -> Requirement:
@@ -269,7 +277,24 @@ def check_variable(name: str, value: str) -> None:
         raise InvalidError(
             f"variables: {name} looks like a secret, and variables are public: they are stored "
             "in the environment's image and travel with it.",
-            "Leave it out of the environment, and set it in the notebook's own session.",
+            f"Write `secrets: [{name}]`, and where its value is in the server's settings "
+            "(Mlops.secrets).",
+        )
+
+
+def _check_secret(name: str, variables: Mapping[str, str]) -> None:
+    if not _VARIABLE.match(name):
+        # Not quoted: it may be the value itself.
+        raise InvalidError(
+            "secrets: must be names of variables, such as WANDB_API_KEY.",
+            "Values never belong into an environment: the server's settings say where they are "
+            "(Mlops.secrets).",
+        )
+    if name in RESERVED_VARIABLES:
+        raise InvalidError(f"secrets: {name} is set by the environment itself.", "Leave it out.")
+    if name in variables:
+        raise InvalidError(
+            f"{name} is both in variables: and in secrets:.", "Leave it in one of them."
         )
 
 

@@ -39,12 +39,14 @@ describe('environment draft', () => {
       name: 'churn',
       python: 'pandas\nlightgbm',
       variables: 'OMP_NUM_THREADS=2\nURL=a=b',
+      secrets: 'WANDB_API_KEY',
       memory: '2 GiB',
       cpus: '1.5',
       date: '2024-01-15'
     });
     expect(spec.date).toBe('2024-01-15');
     expect(spec.variables).toEqual({ OMP_NUM_THREADS: '2', URL: 'a=b' });
+    expect(spec.secrets).toEqual(['WANDB_API_KEY']);
     expect(specOf(draftOf(spec))).toEqual(spec);
   });
 
@@ -78,6 +80,7 @@ describe('environment draft', () => {
       ...emptyDraft(''),
       name: 'My Env',
       variables: 'no equals',
+      secrets: 'KEY=value',
       memory: 'lots',
       cpus: '-1'
     };
@@ -86,6 +89,7 @@ describe('environment draft', () => {
       'cpus',
       'memory',
       'name',
+      'secrets',
       'variables'
     ]);
     expect(problemsOf({ ...emptyDraft('debian'), name: 'a' })).toEqual({});

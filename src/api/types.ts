@@ -1018,6 +1018,12 @@ export interface components {
             python: string[];
             resources?: components["schemas"]["Resources"];
             /**
+             * @description Names of variables that kernels get from the server's settings (``Mlops.secrets``). Their
+             *     values are in no specification, image or record.
+             * @default []
+             */
+            secrets: string[];
+            /**
              * @description A bash script, the last build step.
              * @default
              */

@@ -248,7 +248,7 @@ export function EnvironmentForm(props: {
           </Field>
           <details>
             <summary>
-              {trans.__('More: variables, setup script, date, limits')}
+              {trans.__('More: variables, secrets, setup script, date, limits')}
             </summary>
             <Field
               label={trans.__('Variables')}
@@ -266,6 +266,25 @@ export function EnvironmentForm(props: {
                   spellCheck={false}
                   value={draft.variables}
                   onChange={text('variables')}
+                />
+              )}
+            </Field>
+            <Field
+              label={trans.__('Secrets')}
+              help={trans.__(
+                'Names only, one per line: WANDB_API_KEY. The settings of the server say where their values are.'
+              )}
+              error={errors.secrets}
+            >
+              {(id, by) => (
+                <textarea
+                  id={id}
+                  aria-describedby={by}
+                  className="jp-mod-styled"
+                  rows={2}
+                  spellCheck={false}
+                  value={draft.secrets}
+                  onChange={text('secrets')}
                 />
               )}
             </Field>
@@ -397,6 +416,7 @@ function explain(errors: DraftErrors, trans: TranslationBundle): DraftErrors {
     ),
     base: trans.__('Choose a base image, or make one first.'),
     variables: trans.__('Write each line as NAME=value.'),
+    secrets: trans.__('Write names only, without values.'),
     memory: trans.__('Write a size such as 4 GiB or 512 MB.'),
     cpus: trans.__('Write a number of cores, such as 2.')
   };

@@ -8,6 +8,7 @@ export interface IEnvironmentDraft {
   python: string;
   apt: string;
   variables: string;
+  secrets: string;
   setup: string;
   date: string;
   network: 'outbound' | 'none';
@@ -52,6 +53,7 @@ export function emptyDraft(base: string): IEnvironmentDraft {
     python: '',
     apt: '',
     variables: '',
+    secrets: '',
     setup: '',
     date: '',
     network: 'outbound',
@@ -71,6 +73,7 @@ export function draftOf(spec: EnvironmentSpec): IEnvironmentDraft {
     variables: Object.entries(spec.variables ?? {})
       .map(([name, value]) => `${name}=${value}`)
       .join('\n'),
+    secrets: (spec.secrets ?? []).join('\n'),
     setup: spec.setup ?? '',
     date: spec.date ?? '',
     network: spec.network === 'none' ? 'none' : 'outbound',
@@ -92,6 +95,9 @@ export function problemsOf(draft: IEnvironmentDraft): DraftErrors {
   }
   if (lines(draft.variables).some(line => !/^[A-Za-z_]\w*=/.test(line))) {
     errors.variables = 'variables';
+  }
+  if (lines(draft.secrets).some(line => !/^[A-Za-z_]\w*$/.test(line))) {
+    errors.secrets = 'secrets';
   }
   if (parseMemory(draft.memory) === null) {
     errors.memory = 'memory';
@@ -135,6 +141,7 @@ export function specOf(draft: IEnvironmentDraft): EnvironmentSpec {
     python: lines(draft.python),
     apt: lines(draft.apt),
     variables,
+    secrets: lines(draft.secrets),
     setup: draft.setup,
     date: draft.date,
     network: draft.network,

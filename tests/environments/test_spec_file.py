@@ -21,6 +21,7 @@ description: churn model, 2026
 python: [pandas>=2, "scikit-learn == 1.7.*"]
 apt: [libgomp1, "tree=2.1.0-1"]
 variables: {OMP_NUM_THREADS: 2, TOKENIZERS_PARALLELISM: "false"}
+secrets: [WANDB_API_KEY]
 setup: |
   echo one
   echo two
@@ -37,6 +38,7 @@ def test_everything():
         python=("pandas>=2", "scikit-learn == 1.7.*"),
         apt=("libgomp1", "tree=2.1.0-1"),
         variables={"OMP_NUM_THREADS": "2", "TOKENIZERS_PARALLELISM": "false"},
+        secrets=("WANDB_API_KEY",),
         setup="echo one\necho two\n",
         network="none",
         resources=Resources(cpus=1.5, memory=4 * 1024**3),
@@ -81,8 +83,8 @@ WRONG = {
     "name: a\nbase: b\nvariables: {PATH: x}": ("PATH", "Leave"),
     "name: a\nbase: b\nvariables: {A-B: x}": ("A-B", "underscores"),
     "name: a\nbase: b\nvariables: {DEBUG: true}": ("DEBUG", "quotes"),
-    "name: a\nbase: b\nvariables: {AWS_SECRET_ACCESS_KEY: x}": ("AWS_SECRET", "Leave"),
-    "name: a\nbase: b\nvariables: {HF_TOKEN: x}": ("HF_TOKEN", "Leave"),
+    "name: a\nbase: b\nvariables: {AWS_SECRET_ACCESS_KEY: x}": ("AWS_SECRET", "secrets:"),
+    "name: a\nbase: b\nvariables: {HF_TOKEN: x}": ("HF_TOKEN", "secrets:"),
     "name: a\nbase: b\nnetwork: wifi": ("'wifi'", "outbound"),
     "name: a\nbase: b\nresources: {memory: lots}": ("'lots'", "4GiB"),
 }
@@ -164,3 +166,25 @@ def test_output_is_masked_across_chunks():
     output.close()
     assert recorder.text == "from https://****@index/\n100%\nlast\n"
     assert output.last(1) == "last"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("secrets: [my-key=hunter2]", "must be names of variables"),
+        ("secrets: {A: hunter2}", "must be a list"),
+        ("secrets: [PATH]", "PATH is set by the environment itself"),
+        ("secrets: [A]\nvariables: {A: b}", "both in variables: and in secrets:"),
+        ("variables: {API_TOKEN: hunter2}", "looks like a secret"),
+    ],
+)
+def test_secrets_are_names(line: str, said: str):
+    with pytest.raises(InvalidError, match=said) as error:
+        parse_spec(f"name: a\nbase: debian\n{line}")
+    assert "hunter2" not in str(error.value)
+
+
+def test_secrets_change_no_image():
+    spec = parse_spec("name: a\nbase: debian\nsecrets: [A, B, A]")
+    assert spec.secrets == ("A", "B")
+    assert spec.digest == parse_spec("name: a\nbase: debian").digest

@@ -79,6 +79,14 @@ def test_environments_and_revisions_are_kernels(tmp_path: Path):
     assert config["image"] == "sha256:2" and config["network"] == "none"
     assert config["variables"] == {"A": "1"} and config["resources"]["memory"] == 1024**3
 
+    # Limits, network and secrets are those of now, for all its revisions.
+    now = replace(SPEC, network="outbound", secrets=("KEY",), resources=Resources(memory=1))
+    folder.install_environment(replace(ENVIRONMENT, spec=now), [SECOND, FIRST])
+    for name in ("mlops-diabetes", "mlops-diabetes.r1"):
+        config = listed(folder)[name]["metadata"]["kernel_provisioner"]["config"]
+        assert (config["network"], config["secrets"]) == ("outbound", ["KEY"])
+        assert config["resources"]["memory"] == 1
+
     # A deleted revision's kernel goes, the other environment's stay.
     folder.install_environment(replace(ENVIRONMENT, active=1), [FIRST])
     specs = listed(folder)
