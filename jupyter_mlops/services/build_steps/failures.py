@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from ...core.errors import BuildFailedError, DiskFullError, MlopsError, UnsatisfiableError
+from .missing_parts import missing
 from .output import StepOutput
 
 _DISK_FULL = re.compile(r"No space left on device|not enough free space|Disk quota exceeded")
@@ -113,6 +114,14 @@ def python_failed(step: str) -> Callable[[int, StepOutput], MlopsError]:
         if not package or _DISK_FULL.search(text):
             return step_failed(step, code, output)
         name = package[1].rstrip(".")
+        wanting = missing(list(output.lines))
+        if wanting:
+            return BuildFailedError(
+                f"The build failed in the step {step}: the package {name} has no ready-made file "
+                f"for this system and could not be compiled, since {wanting.what} is missing. "
+                f"It said: {wanting.line}",
+                wanting.hint,
+            )
         reasons = [
             line.strip()
             for line in output.lines
