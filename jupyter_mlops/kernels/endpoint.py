@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -59,6 +60,13 @@ class Endpoint:
         """Before a new container: what an old one left would look alive."""
         for file in self._sockets.iterdir():
             file.unlink(missing_ok=True)
+
+    def expect(self, argv: list[str], environment: dict[str, str]) -> None:
+        """Tell a supervisor that is about to start which kernel it will be asked for. It reads the
+        file, and takes it away, before it answers."""
+        file = self._sockets / "expected.json"
+        with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as stream:
+            json.dump({"argv": argv, "environment": environment}, stream)
 
     def connection(self, key: bytes, signature_scheme: str) -> dict[str, Any]:
         """For clients on this side; the shape jupyter_client wants, with ``key`` as bytes."""

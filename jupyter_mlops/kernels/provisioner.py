@@ -183,24 +183,29 @@ class ContainerProvisioner(KernelProvisionerBase):
         values = await asyncio.to_thread(
             secret_values, self.secrets, self.parts.settings.secrets, os.environ
         )
+        file = self.endpoint.connection_file_inside
+        argv = [word.replace("{connection_file}", file) for word in cmd]
         if self._supervisor is None or not self._supervisor.alive:
-            await self._make_container(cwd)
+            await self._make_container(cwd, argv, environment)
         assert self._supervisor is not None and self._workspace is not None
         session = self._manager.session
-        file = self.endpoint.connection_file_inside
         connection = self.endpoint.connection_inside(
             session.key, session.signature_scheme, self._manager.kernel_name
         )
         await self._supervisor.request(
             "start",
             run=self._run,
-            argv=[word.replace("{connection_file}", file) for word in cmd],
-            environment={**environment, **values},
+            argv=argv,
+            environment=environment,
+            private=values,
             cwd=str(self._workspace.project),
             files={file: json.dumps(connection)},
         )
 
-    async def _make_container(self, cwd: Path) -> None:
+    async def _make_container(
+        self, cwd: Path, argv: list[str], environment: dict[str, str]
+    ) -> None:
+        """``argv`` and ``environment`` are the first kernel's."""
         started = time.monotonic()
         settings, store = self.parts.settings, self.parts.store
         engine = await self.parts.engines.engine()
@@ -217,6 +222,7 @@ class ContainerProvisioner(KernelProvisionerBase):
         home = self._home(settings)
         self.endpoint.make()
         self.endpoint.clear_sockets()
+        self.endpoint.expect(argv, environment)
         users = await passwd(engine, settings, self.image, capabilities.rootless)
         self.endpoint.passwd.write_text(users)
         name = container_name(self.endpoint)

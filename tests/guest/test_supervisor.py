@@ -164,6 +164,61 @@ def test_a_forked_kernel_is_watched_as_any_program(supervisor, tmp_path):
         _wait_for_end(pid)
 
 
+def test_the_zygote_of_an_expected_kernel_is_there_before_it_is_asked_for(tmp_path):
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", str(tmp_path / "none")]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path, expected = Path(folder) / "c", Path(folder) / "expected.json"
+        expected.write_text(json.dumps({"argv": argv, "environment": environment}))
+        process = subprocess.Popen([sys.executable, "-I", str(SOURCE), str(path)])
+        try:
+            client = Client(path)
+            assert not expected.exists()
+            zygotes = _children(process.pid)
+            assert len(zygotes) == 1
+            environment["JPY_SESSION_NAME"] = "a.ipynb"
+            answer = client.ask("start", run=1, argv=argv, environment=environment, cwd="/")
+            assert answer["forked"]
+            assert set(_children(process.pid)) >= {*zygotes, answer["pid"]}
+            client.ask("stop", grace=0)
+            assert process.wait(5) == 0
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_private_variables_are_the_kernels_only(supervisor, tmp_path):
+    fields = {"environment": {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}, "cwd": "/"}
+    kernel = [sys.executable, "-m", "ipykernel_launcher", "-f", str(tmp_path / "none")]
+    code = "import os; open('out', 'w').write(os.environ['KEY'])"
+    answer = supervisor.ask("start", run=1, argv=kernel, private={"KEY": "hunter2"}, **fields)
+    assert answer["forked"]
+    (zygote,) = set(_children(supervisor.process.pid)) - {answer["pid"]}
+    assert "hunter2" not in Path(f"/proc/{zygote}/environ").read_text()
+    supervisor.ask("signal", signal=int(signal.SIGKILL))
+    assert supervisor.event()["event"] == "exit"
+    fields["cwd"] = str(tmp_path)
+    argv = [sys.executable, "-c", code]
+    assert not supervisor.ask("start", run=2, argv=argv, private={"KEY": "x"}, **fields)["forked"]
+    assert supervisor.event()["code"] == 0
+    assert (tmp_path / "out").read_text() == "x"
+    # A setting of the interpreter needs a new one.
+    private = {"PYTHONHASHSEED": "1"}
+    assert not supervisor.ask("start", run=3, argv=kernel, private=private, **fields)["forked"]
+
+
+def test_an_expectation_that_is_not_understood_disturbs_nobody():
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = Path(folder) / "c"
+        (Path(folder) / "expected.json").write_text('{"argv": 1}')
+        process = subprocess.Popen([sys.executable, "-I", str(SOURCE), str(path)])
+        try:
+            assert Client(path).start("pass")["ok"]
+        finally:
+            process.kill()
+            process.wait()
+
+
 def test_a_zygote_that_is_silent_does_not_keep_a_kernel_waiting(tmp_path):
     """The limit is half a minute in earnest."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:

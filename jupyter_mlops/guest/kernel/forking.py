@@ -19,6 +19,9 @@ LAUNCHER = ["-m", "ipykernel_launcher"]
 # They may differ from kernel to kernel: nothing reads them while it is imported.
 FREE = {"JPY_SESSION_NAME", "TERM", "COLORTERM", "TZ"}
 
+# What only a new program would heed.
+READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_")
+
 
 def interpreter(argv):
     """The words of ``argv`` before ``-m ipykernel_launcher``; None for any other program.
@@ -48,8 +51,24 @@ class Forking:
         self.key = None
         self.connection = None
 
-    def request(self, argv, environment, cwd):
-        """Ask for a kernel; False when this one must be started another way."""
+    def request(self, start):
+        """Ask for the kernel of a ``Start``; False when it must be started another way."""
+        if any(name.startswith(READ_AT_START) for name in start.private):
+            return False
+        if not self.prepare(start.argv, start.environment):
+            return False
+        environment = {**start.environment, **start.private}
+        message = {"argv": start.argv, "environment": environment, "cwd": start.cwd}
+        try:
+            self.connection.sock.sendall(json.dumps(message).encode() + b"\n")
+            return True
+        except OSError as error:
+            sys.stderr.write("the zygote cannot be asked: %s\n" % error)
+            self.end()
+            return False
+
+    def prepare(self, argv, environment):
+        """See to it that there is a zygote for such a kernel; False when there can be none."""
         words = interpreter(argv)
         if words is None:
             return False
@@ -60,8 +79,6 @@ class Forking:
             if self.connection is None:
                 self._start(words, environment)
                 self.key = key
-            message = {"argv": argv, "environment": environment, "cwd": cwd}
-            self.connection.sock.sendall(json.dumps(message).encode() + b"\n")
             return True
         except (OSError, LaunchError) as error:
             sys.stderr.write("no zygote: %s\n" % error)

@@ -7,11 +7,13 @@ same container, so what the user installed survives it.
 It listens on the Unix socket ``SOCKET``. Both sides send JSON objects, one a line. A request is
 ``{"id", "command", …}``, its answer ``{"id", "ok": true, …}`` or ``{"id", "ok": false, "error"}``:
 
-``start {run, argv, environment, cwd, files}``
-    ``run`` is the caller's number for this process, ``files`` maps paths to contents that only
+``start {run, argv, environment, private, cwd, files}``
+    ``run`` is the caller's number for this process, ``private`` are variables that no process but
+    the kernel gets, ``files`` maps paths to contents that only
     the user may read. Answers ``{pid, forked}`` once the program has been entered. IPython's
-    kernels are forked from a zygote that has them imported, which starts with the first; on any
-    doubt, and for other programs, by ``exec``.
+    kernels are forked from a zygote that has them imported; on any doubt, and for other
+    programs, by ``exec``. The zygote starts with the first kernel, or before where a file
+    ``expected.json`` beside the socket has the ``argv`` and ``environment`` of it.
 ``signal {signal}``
     To the kernel's process group. Answers ``{delivered}``; a dead kernel is no error.
 ``status``
@@ -58,6 +60,7 @@ class Start:
         self.run = int(request["run"])
         self.argv = [str(word) for word in request["argv"]]
         self.environment = {str(k): str(v) for k, v in request["environment"].items()}
+        self.private = {str(k): str(v) for k, v in request.get("private", {}).items()}
         self.cwd = request["cwd"]
         self.give_up_at = time.monotonic() + FORK_SECONDS
         self.stale = False
@@ -86,9 +89,10 @@ class Supervisor:
         self.cpu_samples = [(time.monotonic(), self.cgroup.cpu_seconds())] * 2
         self.selector = selectors.DefaultSelector()
         self.wakeup = self._watch_signals()
-        self.listener = self._listen(path)
         # A forked kernel is an orphan, whose end is seen by whoever adopts it.
         self.forking = Forking(self.selector, self._forked) if adopts_orphans() else None
+        self._expect(os.path.join(os.path.dirname(path), "expected.json"))
+        self.listener = self._listen(path)
 
     # ------------------------------------------------------------------ the loop
 
@@ -214,7 +218,7 @@ class Supervisor:
 
     def _fork(self, start):
         """False when the zygote cannot be asked."""
-        asked = self.forking and self.forking.request(start.argv, start.environment, start.cwd)
+        asked = self.forking and self.forking.request(start)
         self.pending = start if asked else None
         return bool(asked)
 
@@ -241,7 +245,8 @@ class Supervisor:
             self._reply(start.connection, start.number, {"ok": False, "error": str(error)})
 
     def _execute(self, start):
-        self._started(start, launch(start.argv, start.environment, start.cwd), forked=False)
+        environment = {**start.environment, **start.private}
+        self._started(start, launch(start.argv, environment, start.cwd), forked=False)
 
     def _started(self, start, pid, forked):
         self.pid, self.run, self.code = pid, start.run, None
@@ -278,6 +283,20 @@ class Supervisor:
             except PermissionError:
                 return False
         return False
+
+    def _expect(self, file):
+        """Begin with the zygote before the first kernel is asked for, where the caller has said
+        what it will be: a file with ``argv`` and ``environment``, which is taken away."""
+        try:
+            with open(file, encoding="utf-8") as stream:
+                expected = json.load(stream)
+            os.unlink(file)
+            if self.forking:
+                self.forking.prepare(expected["argv"], expected["environment"])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            sys.stderr.write("not expected: %r\n" % error)
 
     def _begin_stop(self, grace):
         self.ending, self.grace = True, grace

@@ -46,12 +46,13 @@ def main(argv):
     # Our folder is no place for the user's imports.
     sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != here]
     before, environment = folders(), dict(os.environ)
+    # Nothing of what is imported is garbage, and what exists before a fork is never looked at
+    # again: kernels share the memory that it is in.
+    gc.disable()
     preload()
+    gc.freeze()
     # pydevd has some of its settings there.
     added = {name: os.environ[name] for name in os.environ if name not in environment}
-    # What exists now is never collected, so that kernels share the memory it is in.
-    gc.collect()
-    gc.freeze()
     for line in channel.makefile("rb"):
         request = json.loads(line.decode())
         refusal = doubt(before)
@@ -94,16 +95,23 @@ def doubt(before):
 
 def fork_twice(channel):
     """True in the grandchild. Raises OSError where there can be no more processes."""
+    reading, writing = os.pipe()
     child = os.fork()
     if child:
+        os.close(reading)
         os.waitpid(child, 0)
+        os.close(writing)
         return False
+    os.close(writing)
     try:
         if os.fork():
             os._exit(0)
     except OSError as error:
         answer(channel, {"refused": "cannot fork: %s" % error})
         os._exit(1)
+    # Until the process between has ended, and process 1 is the parent.
+    os.read(reading, 1)
+    os.close(reading)
     return True
 
 
@@ -144,6 +152,7 @@ def become(channel, request):
 
 def reset(cwd):
     """What imports have made out of the zygote's own process."""
+    gc.enable()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # ipykernel puts a pipe at file 2: a crash could say nothing there any more.
     import faulthandler
