@@ -51,14 +51,17 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+def cache() -> Path:
+    """The folder of what is kept for the next run."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "jupyter-mlops-benchmarks"
+
+
 def environment(name: str, *packages: str) -> Path:
     """The Python of a virtual environment with these packages; kept for the next run."""
     from uv import find_uv_bin
 
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = (
-        home / "jupyter-mlops-benchmarks" / f"{name}-{sys.version_info[0]}{sys.version_info[1]}"
-    )
+    folder = cache() / f"{name}-{sys.version_info[0]}{sys.version_info[1]}"
     python = folder / "bin/python"
     uv = find_uv_bin()
     if not python.exists():

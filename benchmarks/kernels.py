@@ -1,0 +1,243 @@
+"""Kernels in containers against ipykernel on this machine, through one Jupyter server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
+from traitlets.config import Config
+
+from jupyter_mlops import wiring
+
+from .rows import Row, ratio
+from .turns import ROUNDS, cache, free_port
+
+SPEC = """
+name: bench
+base: debian
+python: [ipykernel]
+"""
+OURS, LOCAL = "mlops-bench", "python3"
+TOKEN = uuid.uuid4().hex
+PEER = "local ipykernel, same server"
+
+
+def run() -> list[Row]:
+    config = _config()
+    asyncio.run(_environment(config))
+    with _server(config) as port:
+        found = asyncio.run(_turns(port))
+    starts, restarts = (
+        ([ours[part] for ours in found[OURS]], [theirs[part] for theirs in found[LOCAL]])
+        for part in (0, 1)
+    )
+    return [
+        # A container is made for each start: there is no warm one that could be measured.
+        Row("start of a kernel → first cell done, warm container", "no warm containers", PEER, "",
+            "", "≤ 0.3", False),
+        _row("the same, cold container", *starts, 1.3),
+        _row("restart → first cell done", *restarts, 0.5),
+    ]  # fmt: skip
+
+
+async def _turns(port: int) -> dict[str, list[tuple[float, float]]]:
+    found: dict[str, list[tuple[float, float]]] = {OURS: [], LOCAL: []}
+    headers = {"Authorization": f"token {TOKEN}"}
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=120) as http:
+        server = Server(port, http)
+        for number in range(ROUNDS + 1):
+            for name in (OURS, LOCAL):
+                turn = await server.turn(name)
+                if number:  # The first round warms up and does not count.
+                    found[name].append(turn)
+    return found
+
+
+def _row(name: str, ours: list[float], theirs: list[float], bar: float) -> Row:
+    found = ratio(ours, theirs)
+    return Row(
+        name, f"{statistics.median(ours):.2f} s", PEER, f"{statistics.median(theirs):.2f} s",
+        str(found), f"≤ {bar}", found.median <= bar,
+    )  # fmt: skip
+
+
+def _config() -> Config:
+    """A data folder that is kept: making the base image takes half a minute."""
+    runtime = Path(tempfile.gettempdir()) / f"mlops-benchmarks-{os.getuid()}"
+    return Config(
+        {
+            "Mlops": {
+                "data_dir": str(cache() / "kernels"),
+                "runtime_dir": str(runtime),
+                "owner": "benchmarks",
+            }
+        }
+    )
+
+
+async def _environment(config: Config) -> None:
+    services = wiring.build(config)
+    try:
+        bases = {base.name: base for base in await services.environments.bases()}
+        engine = await services.engines.engine()
+        if "debian" not in bases or await engine.image(bases["debian"].image) is None:
+            if "debian" in bases:
+                await services.environments.delete_base("debian")
+            await services.environments.create_base("debian", progress=_Silent())
+        spec = services.environments.parse_spec(SPEC)
+        await services.environments.build(spec, _Silent(), replace=True)
+    finally:
+        await services.close()
+
+
+class _Silent:
+    def phase(self, name: str, message: str = "") -> None: ...
+    def update(self, message: str = "", fraction: float | None = None) -> None: ...
+    def log(self, text: str) -> None: ...
+
+
+class Server:
+    """A Jupyter server, spoken to as a browser does."""
+
+    def __init__(self, port: int, http: httpx.AsyncClient) -> None:
+        self._port = port
+        self._http = http
+
+    async def turn(self, name: str) -> tuple[float, float]:
+        """Seconds of a start and of a restart, each until the first cell is done."""
+        began = time.perf_counter()
+        kernel = await self._post("api/kernels", {"name": name})
+        try:
+            await self._cell(kernel["id"])
+            started = time.perf_counter() - began
+            began = time.perf_counter()
+            await self._post(f"api/kernels/{kernel['id']}/restart", {})
+            await self._cell(kernel["id"])
+            return started, time.perf_counter() - began
+        finally:
+            (await self._http.delete(f"api/kernels/{kernel['id']}")).raise_for_status()
+
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = await self._http.post(path, json=body)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def _cell(self, kernel_id: str) -> None:
+        """Connect, ask who it is as every front end does, and run one cell."""
+        url = f"ws://127.0.0.1:{self._port}/api/kernels/{kernel_id}/channels"
+        session = uuid.uuid4().hex
+        headers = {"Authorization": f"token {TOKEN}"}
+        socket = await websocket_connect(
+            HTTPRequest(f"{url}?session_id={session}", headers=headers)
+        )
+        try:
+            await socket.write_message(_message("kernel_info_request", session, {}))
+            cell = {"code": "print(1 + 1)", "silent": False, "allow_stdin": False}
+            asked = _message("execute_request", session, cell)
+            await socket.write_message(asked)
+            number, text = json.loads(asked)["header"]["msg_id"], ""
+            while True:
+                said = await asyncio.wait_for(socket.read_message(), 60)
+                if said is None:
+                    raise SystemExit("the server closed the connection to the kernel")
+                message = json.loads(said)
+                if message["parent_header"].get("msg_id") != number:
+                    continue
+                text += message["content"].get("text", "")
+                if message["content"].get("execution_state") == "idle":
+                    break
+            if text != "2\n":
+                raise SystemExit(f"the cell printed {text!r}")
+        finally:
+            socket.close()
+
+
+def _message(kind: str, session: str, content: dict[str, Any]) -> str:
+    header = {
+        "msg_id": uuid.uuid4().hex,
+        "msg_type": kind,
+        "username": "",
+        "session": session,
+        "date": "",
+        "version": "5.3",
+    }
+    return json.dumps(
+        {
+            "channel": "shell",
+            "header": header,
+            "parent_header": {},
+            "metadata": {},
+            "content": content,
+        }
+    )
+
+
+@contextmanager
+def _server(config: Config) -> Iterator[int]:
+    """Gives its port."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="mlops-") as name:
+        folder = Path(name)
+        settings = {
+            **config,
+            "ServerApp": {
+                "ip": "127.0.0.1",
+                "port": port,
+                "open_browser": False,
+                "allow_root": True,
+                "root_dir": name,
+                "jpserver_extensions": {"jupyter_mlops": True},
+            },
+            "IdentityProvider": {"token": TOKEN},
+        }
+        file, log = folder / "jupyter_server_config.json", folder / "server.log"
+        file.write_text(json.dumps(settings))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyter_server", "--config", str(file)],
+            env={**os.environ, "JUPYTER_RUNTIME_DIR": str(folder / "runtime")},
+            cwd=folder,
+            stdout=log.open("w"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            _up(port, process, log)
+            yield port
+        except httpx.HTTPError as error:
+            raise SystemExit(f"{error}\n{log.read_text()[-2000:]}") from error
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _up(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    url, headers = f"http://127.0.0.1:{port}/api/kernelspecs", {"Authorization": f"token {TOKEN}"}
+    for _ in range(600):
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(httpx.TransportError):
+            if {OURS, LOCAL} <= set(httpx.get(url, headers=headers).json()["kernelspecs"]):
+                return
+        time.sleep(0.1)
+    raise SystemExit(f"the Jupyter server is not up:\n{log.read_text()[-2000:]}")
