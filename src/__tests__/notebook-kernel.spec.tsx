@@ -117,6 +117,7 @@ describe('the popover of changes', () => {
     );
     await session.ran();
     await act(async () => {
+      screen.getByText(/added$/).focus();
       fireEvent.click(screen.getByText(/added$/));
     });
     return chosen;
@@ -136,7 +137,6 @@ describe('the popover of changes', () => {
       'It was installed from /home/ada/own.'
     );
     const add = screen.getByText('Add to environment');
-    expect(add.tabIndex).toBe(0);
     fireEvent.click(add);
     expect(chosen.add).toHaveBeenCalledTimes(1);
     expect(screen.queryByRole('dialog')).toBeNull();
@@ -152,6 +152,27 @@ describe('the popover of changes', () => {
     await open(session);
     const add = screen.getByText<HTMLButtonElement>('Add to environment');
     expect(add.closest('button')?.disabled).toBe(true);
+  });
+
+  it('is gone through by Tab, and left by Escape', async () => {
+    const session = new Session();
+    session.drift = added('six');
+    session.additions = { requirements: ['six==1.0'], left_out: [] };
+    await open(session);
+    const focused = () => document.activeElement?.textContent;
+    const press = (key: string, shiftKey = false) =>
+      fireEvent.keyDown(document.activeElement!, { key, shiftKey });
+    expect(focused()).toBe('Add to environment');
+    press('Tab');
+    expect(focused()).toBe('Freeze');
+    press('Tab');
+    press('Tab');
+    expect(focused()).toBe('Add to environment');
+    press('Tab', true);
+    expect(focused()).toBe('Ignore');
+    press('Escape');
+    expect(screen.queryByRole('dialog')).toBeNull();
+    expect(focused()).toBe('1 added');
   });
 
   it('freezes what has no environment, and ignores', async () => {

@@ -8,6 +8,7 @@ import type { NotebookKernel } from '../models/notebook-kernel';
 import { DiffTable } from './checks';
 import { LeftOutList } from './left-out';
 import { Problem } from './problem';
+import { ToolbarPopover } from './toolbar-popover';
 
 /** What changed in a notebook's kernel, and what can be done with it. */
 export function DriftPopover(props: {
@@ -17,8 +18,9 @@ export function DriftPopover(props: {
   onAdd: () => void;
   onFreeze: () => void;
   onIgnore: () => void;
+  onClose: () => void;
 }): React.ReactElement {
-  const { kernel, drift, trans, onAdd, onFreeze, onIgnore } = props;
+  const { kernel, drift, trans, onAdd, onFreeze, onIgnore, onClose } = props;
   const [additions, setAdditions] = React.useState<Additions | null>(null);
   const [failure, setFailure] = React.useState<MlopsError | null>(null);
   const environment = kernel.pointer?.snapshot
@@ -38,10 +40,9 @@ export function DriftPopover(props: {
     };
   }, [kernel, drift, environment]);
   return (
-    <div
-      className="jp-MLOpsChip-popover"
-      role="dialog"
-      aria-label={trans.__('Changes since the revision')}
+    <ToolbarPopover
+      label={trans.__('Changes since the revision')}
+      onClose={onClose}
     >
       <DiffTable diff={drift} trans={trans} />
       <LeftOutList
@@ -71,6 +72,6 @@ export function DriftPopover(props: {
       <Button className="jp-mod-styled" onClick={onIgnore}>
         {trans.__('Ignore')}
       </Button>
-    </div>
+    </ToolbarPopover>
   );
 }

@@ -8,6 +8,7 @@ import { layersIcon } from '../icons';
 import type { NotebookKernel } from '../models/notebook-kernel';
 import { DriftPopover } from './drift-popover';
 import { useChanges } from './list';
+import { ToolbarPopover } from './toolbar-popover';
 
 /** The notebook toolbar's chip: which environment, and what changed in it. */
 export function EnvironmentChip(props: {
@@ -74,10 +75,9 @@ export function EnvironmentChip(props: {
         </Button>
       )}
       {open === 'environment' && (
-        <div
-          className="jp-MLOpsChip-popover"
-          role="dialog"
-          aria-label={trans.__('Environment')}
+        <ToolbarPopover
+          label={trans.__('Environment')}
+          onClose={() => setOpen('')}
         >
           <h3>{label}</h3>
           <Usage kernel={kernel} trans={trans} />
@@ -90,13 +90,14 @@ export function EnvironmentChip(props: {
           >
             {trans.__('Switch environment…')}
           </Button>
-        </div>
+        </ToolbarPopover>
       )}
       {open === 'drift' && drift && (
         <DriftPopover
           kernel={kernel}
           drift={drift}
           trans={trans}
+          onClose={() => setOpen('')}
           onAdd={() => {
             setOpen('');
             onAdd();
