@@ -239,7 +239,8 @@ def test_a_zygote_that_is_silent_does_not_keep_a_kernel_waiting(tmp_path):
                 cwd=str(tmp_path),
             )
             assert answer["ok"] and not answer["forked"]
-            assert len(_children(process.pid)) == 1, "the zygote is gone"
+            for zygote in set(_children(process.pid)) - {answer["pid"]}:
+                _wait_for_end(zygote)
             client.ask("stop", grace=0)
             assert process.wait(5) == 0
         finally:

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tests.parts.waiting import wait_until
+
 from .conftest import Kernel, Place
 
 
@@ -81,7 +83,11 @@ async def test_the_zygote_may_die(place: Place):
     code = f"{ZYGOTES}\nimport signal\nfor pid in found: os.kill(pid, signal.SIGKILL)\nprint(found)"
     assert len(json.loads(await kernel.value(code))) == 1
     assert await kernel.value("print(1 + 1)") == "2", "the kernel lives on"
-    assert json.loads(await kernel.value(f"{ZYGOTES}\nprint(found)")) == []
+
+    async def gone() -> bool:
+        return json.loads(await kernel.value(f"{ZYGOTES}\nprint(found)")) == []
+
+    await wait_until(gone)
     await restart(kernel)
     assert await forked(kernel)
     assert not place.events
