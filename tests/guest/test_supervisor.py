@@ -205,6 +205,8 @@ def test_private_variables_are_the_kernels_only(supervisor, tmp_path):
     # A setting of the interpreter needs a new one.
     private = {"PYTHONHASHSEED": "1"}
     assert not supervisor.ask("start", run=3, argv=kernel, private=private, **fields)["forked"]
+    supervisor.ask("stop", grace=0)
+    assert supervisor.process.wait(5) == 0
 
 
 def test_an_expectation_that_is_not_understood_disturbs_nobody():
