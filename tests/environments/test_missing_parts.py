@@ -73,6 +73,7 @@ def test_nothing_is_missing():
 async def test_a_real_compilation(
     services: Services,
     tiny_environment: Tiny,
+    fresh_cache: None,
     package: str,
     apt: tuple[str, ...],
     what: str,
