@@ -68,6 +68,16 @@ class Endpoint:
         with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as stream:
             json.dump({"argv": argv, "environment": environment}, stream)
 
+    @property
+    def bound(self) -> bool:
+        """Whether all of the kernel's sockets are there to connect to."""
+        return all(Path(f"{self._ip}-{port}").exists() for port in _PORTS.values())
+
+    def unbind(self) -> None:
+        """Before a kernel starts again in its container: an ended one leaves its sockets."""
+        for port in _PORTS.values():
+            Path(f"{self._ip}-{port}").unlink(missing_ok=True)
+
     def connection(self, key: bytes, signature_scheme: str) -> dict[str, Any]:
         """For clients on this side; the shape jupyter_client wants, with ``key`` as bytes."""
         return {

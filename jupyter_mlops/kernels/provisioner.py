@@ -24,6 +24,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import zmq
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from traitlets import Dict, Integer, List, Unicode
 
@@ -44,6 +45,10 @@ GONE = 255
 """Exit code of a kernel whose container went away: its own will never be known."""
 
 _CONNECT_SECONDS = 60.0
+_BIND_SECONDS = 30.0
+_RECONNECT_MS = 5
+_FOREIGN_MS = 250
+"""ZeroMQ looks again after 100 ms and, to keep clients apart, at random up to as much more."""
 
 
 @dataclass
@@ -188,6 +193,10 @@ class ContainerProvisioner(KernelProvisionerBase):
         if self._supervisor is None or not self._supervisor.alive:
             await self._make_container(cwd, argv, environment)
         assert self._supervisor is not None and self._workspace is not None
+        clients_wait = self._run > 1
+        self.endpoint.unbind()
+        # Of the clients in this process, that is those of a server.
+        self._manager.context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         session = self._manager.session
         connection = self.endpoint.connection_inside(
             session.key, session.signature_scheme, self._manager.kernel_name
@@ -201,6 +210,23 @@ class ContainerProvisioner(KernelProvisionerBase):
             cwd=str(self._workspace.project),
             files={file: json.dumps(connection)},
         )
+        await self._reachable(clients_wait)
+
+    async def _reachable(self, clients_wait: bool) -> None:
+        """Until clients hear what the kernel says.
+
+        A forked kernel answers some 20 ms after its sockets are there, but a client whose sockets
+        were there first looks again only after a while, for each of them apart: the first request
+        would arrive before anybody hears its output.
+        """
+        deadline = time.monotonic() + _BIND_SECONDS
+        while not self.endpoint.bound and self._run not in self._exits:
+            if time.monotonic() > deadline:
+                return  # It may still come up; whoever waits for it has limits of their own.
+            await asyncio.sleep(0.002)
+        if clients_wait:
+            in_server = self._server_root() is not None
+            await asyncio.sleep((2 * _RECONNECT_MS if in_server else _FOREIGN_MS) / 1000)
 
     async def _make_container(
         self, cwd: Path, argv: list[str], environment: dict[str, str]
