@@ -20,7 +20,7 @@ class Revision:
     image: str
     """Image id of the build."""
     ref: str
-    """The engine's tag for it: ``mlops/env/<name>:r<number>``."""
+    """The engine's tag for it: ``mlops/env/<name>:r<number>-<6 hex>``."""
     lock: str
     """Blob digest of the pylock.toml (PEP 751)."""
     inventory: str

@@ -21,7 +21,7 @@ from ..core.ports import (
     Store,
 )
 from ..core.settings import Settings
-from .build_steps.container import free_ref, remove_own
+from .build_steps.container import new_ref, remove_own
 from .ending import to_the_end
 
 
@@ -62,7 +62,7 @@ class Bases:
         """Make one from distribution packages. Raises ConflictError when the name is taken."""
         await self._free(name)
         engine = await self._engines.engine()
-        ref = await free_ref(engine, f"mlops/base/{name}", "latest")
+        ref = new_ref(f"mlops/base/{name}", "latest")
         archive = self._blobs.scratch()
         try:
             await self._root_filesystem.make(suite, packages, archive, progress)
@@ -95,7 +95,7 @@ class Bases:
             Credentials(*account) if account else None,
             lambda text: progress.log(text.rstrip() + "\n"),
         )
-        own = await free_ref(engine, f"mlops/base/{name}", "latest")
+        own = new_ref(f"mlops/base/{name}", "latest")
         await engine.tag(image, own)
         return await self._save(name, image, own, str(parsed))
 

@@ -14,7 +14,7 @@ from ..core.revision import Revision, identity
 from ..core.settings import Settings
 from .bases import Bases, Start
 from .build_steps import apt, python
-from .build_steps.container import BuildContainer, build_container, free_ref, image_variables
+from .build_steps.container import BuildContainer, build_container, image_variables, new_ref
 from .build_steps.freeze import freeze
 from .build_steps.resolve import find_python, only_adds, requirements, resolve, use
 from .build_steps.setup import run_setup
@@ -195,7 +195,7 @@ class Builds:
         inventory = await self._inventories.of_container(container.id, job.engine)
         progress.phase("freeze", "Making the image")
         number = await self._store.next_revision(spec.name)
-        ref = await free_ref(job.engine, f"mlops/env/{spec.name}", f"r{number}")
+        ref = new_ref(f"mlops/env/{spec.name}", f"r{number}")
         lock_digest = await self._blobs.put(lock.encode())
         image = await freeze(
             container,

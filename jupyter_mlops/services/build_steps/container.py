@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from ...core.container_network import ca_mounts, process_environment, secrets_of, uv_config
 from ...core.errors import (
@@ -209,13 +210,10 @@ async def build_container(
         await remove_temporary(engine, name, container)
 
 
-async def free_ref(engine: Engine, repository: str, tag: str) -> str:
-    """``repository:tag``, or with a suffix where that is taken: another user of this engine may
-    have given the same name, and a tag is never moved from one image to another."""
-    ref, suffix = f"{repository}:{tag}", 2
-    while await engine.image(ref) is not None:
-        ref, suffix = f"{repository}:{tag}-{suffix}", suffix + 1
-    return ref
+def new_ref(repository: str, tag: str) -> str:
+    """``repository:tag-<6 hex>``. Several users of one engine may give the same name at the same
+    moment, and no engine can say "tag this unless it is taken": so no two ever ask for one tag."""
+    return f"{repository}:{tag}-{token_hex(3)}"
 
 
 async def remove_own(engine: Engine, ref: str, image: str) -> None:
