@@ -13,6 +13,12 @@ from .errors import InvalidError
 NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")
 
 
+def parent_of(base: str) -> str:
+    """The environment that ``base`` names (``churn@3``, ``churn@active``); empty for an image."""
+    name, at, _ = base.partition("@")
+    return name if at else ""
+
+
 def check_name(name: str, noun: str = "environment") -> str:
     """Names become image tags, kernel names and URLs, so they are narrow."""
     if not NAME.match(name):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from .inventory import Inventory
 
@@ -71,6 +71,13 @@ def updated(lock: str, inventory: Inventory, found: Mapping[str, str]) -> str:
         listed = "".join(f"    {_quoted(entry)},\n" for entry in unresolved)
         text += f"\n[tool.jupyter-mlops]\n# {UNRESOLVED_NOTE}\nunresolved = [\n{listed}]\n"
     return text
+
+
+def joined(lock: str, other: str, names: Container[str]) -> str:
+    """``lock`` with the entries of ``other`` for ``names`` in place of, or beside, its own."""
+    head, blocks = _split(lock)
+    blocks.update((name, block) for name, block in packages(other).items() if name in names)
+    return "\n\n".join([head.strip(), *(blocks[n].strip() for n in sorted(blocks))]) + "\n"
 
 
 def unresolved(lock: str) -> list[str]:

@@ -32,6 +32,10 @@ class Revision:
     """Number of Python packages, for lists."""
     python: str = ""
     """Python version, for lists and kernel names."""
+    parent: str = ""
+    """``tiny@3``: the revision that it was built on; empty for a base image."""
+    inherited: tuple[str, ...] = ()
+    """Requirements of that revision and of those below it, which hold here, too."""
     operation: str = ""
     """Id of the operation that built it, and so its log."""
 

@@ -35,6 +35,10 @@ class Start:
     """Those of the environment it is, and of the environments that one starts from."""
     lock: str = ""
     """Blob digest of that environment's lock."""
+    inventory: str = ""
+    """Blob digest of what is installed in it."""
+    revision: str = ""
+    """``tiny@3``; empty for a base image."""
 
 
 class Bases:
@@ -144,24 +148,38 @@ class Bases:
         return Start(image.id)
 
     async def _environment(self, base: str, name: str, which: str) -> Start:
+        pinned = which.removeprefix("r")
+        if which != "active" and not pinned.isdigit():
+            raise InvalidError(f"{base!r} is not a base.", f"Write `{name}@active` or `{name}@3`.")
         environment = await self._store.environments.get(name)
-        number = environment.active if environment and which == "active" else 0
-        if which != "active":
-            if not which.isdigit():
-                raise InvalidError(
-                    f"{base!r} is not a base.", f"Write `{name}@active` or `{name}@3`."
-                )
-            number = int(which)
-        revision = await self._store.revisions.get(f"{name}@{number}")
-        engine = await self._engines.engine()
-        if revision is None or await engine.image(revision.image) is None:
+        if environment is None:
+            known = ", ".join(sorted(e.name for e in await self._store.environments.list()))
             raise BaseMissingError(
-                f"The environment {name!r} has no revision {which} to start from.",
+                f"There is no environment {name!r} to start from."
+                f"{' There is ' + known + '.' if known else ''}",
+                "Build it first, or start from another one or from a base image.",
+            )
+        number = environment.active if which == "active" else int(pinned)
+        revision = await self._store.revisions.get(f"{name}@{number}") if number else None
+        if revision is None:
+            wanted = "active revision" if which == "active" else f"revision {number}"
+            raise BaseMissingError(
+                f"The environment {name!r} has no {wanted} to start from.",
                 f"Build it first, or see `jupyter mlops env show {name}`.",
             )
-        parent = revision.spec.base
-        above = (await self.start(parent)).requirements if "@" in parent else ()
-        return Start(revision.image, (*above, *revision.spec.python), revision.lock)
+        engine = await self._engines.engine()
+        if await engine.image(revision.image) is None:
+            raise BaseMissingError(
+                f"The image of {name} revision {number} is not on this machine any more.",
+                f"Build it again: `jupyter mlops env build {name}`.",
+            )
+        return Start(
+            image=revision.image,
+            requirements=(*revision.inherited, *revision.spec.python),
+            lock=revision.lock,
+            inventory=revision.inventory,
+            revision=f"{name}@{number}",
+        )
 
     async def _free(self, name: str) -> None:
         check_name(name, "base image")

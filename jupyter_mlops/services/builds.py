@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ..core.environment import Environment, EnvironmentSpec
-from ..core.errors import BuildFailedError, NotFoundError
+from ..core.errors import BuildFailedError, NotFoundError, UnsatisfiableError
+from ..core.inventory import Inventory
 from ..core.ports import Blobs, Engine, EngineProvider, Image, Progress, Store
 from ..core.revision import Revision, identity
 from ..core.settings import Settings
@@ -20,6 +21,7 @@ from .build_steps.resolve import find_python, only_adds, requirements, resolve, 
 from .build_steps.setup import run_setup
 from .ending import to_the_end
 from .inventories import Inventories
+from .parents import floors, made_older, preferred
 from .temporary_containers import remove_left
 
 MOST_LAYERS = 12
@@ -174,7 +176,30 @@ class Builds:
                 "Choose a base with Python 3.8 or later, or add `apt: [python3]`.",
             )
         wanted = requirements(job.start.requirements, job.spec.python)
-        return await resolve(container, interpreter, wanted, job.preferred, job.spec.date)
+        above = await self._above(job)
+        limits = floors(above, job.spec.python) if above else []
+        try:
+            lock = await resolve(
+                container, interpreter, wanted, job.preferred, job.spec.date, limits
+            )
+        except UnsatisfiableError as error:
+            if not limits:
+                raise
+            raise UnsatisfiableError(
+                error.message,
+                f"It starts from {job.start.revision}: what that asks for holds here, and what it "
+                "has is not made older unless you name the package yourself. " + error.hint,
+            ) from None
+        for name, (before, after) in made_older(lock, above).items() if above else ():
+            job.progress.log(
+                f"{name} {before} of {job.start.revision} becomes {after}, as it was asked for\n"
+            )
+        return lock
+
+    async def _above(self, job: _Job) -> Inventory | None:
+        """What is installed in the revision that this build starts from."""
+        digest = job.start.inventory
+        return await self._inventories.load(digest) if digest else None
 
     async def _apt(self, container: BuildContainer, job: _Job) -> None:
         job.progress.phase("apt", "Installing distribution packages")
@@ -220,6 +245,8 @@ class Builds:
                 size=made.size if made else 0,
                 packages=len(inventory.of("pypi")),
                 python=inventory.python,
+                parent=job.start.revision,
+                inherited=job.start.requirements,
                 operation=_operation(progress),
             )
             await self._store.revisions.save(revision)
@@ -240,7 +267,15 @@ class Builds:
         active = next((r for r in revisions if r.number == environment.active), None)
         if active and active.spec.date != spec.date:
             return ""  # Another date is asked for to have other versions.
-        digest = active.lock if active else start.lock
+        own = await self._lock(active.lock if active else "")
+        if not start.lock or (active and own and active.base_image == start.image):
+            return own
+        before = await self._store.revisions.get(active.parent) if active else None
+        old = await self._lock(before.lock if before else "")
+        return preferred(own, old, await self._lock(start.lock))
+
+    async def _lock(self, digest: str) -> str:
+        """Empty where there is none any more."""
         try:
             return (await self._blobs.get(digest)).decode() if digest else ""
         except NotFoundError:

@@ -32,6 +32,7 @@ from .ending import to_the_end
 from .imports import reading as imports
 from .imports.local import capture
 from .inventories import Inventories
+from .parents import Family
 from .temporary_containers import remove_left
 
 
@@ -173,6 +174,7 @@ class Environments:
     async def _build(
         self, spec: EnvironmentSpec, progress: Progress, existing: bool, upgrade: bool
     ) -> Revision:
+        (await Family.read(self._store)).check(spec)
         before = await self._store.environments.get(spec.name)
         if before is not None and before.active and not existing:
             raise ConflictError(
@@ -326,15 +328,11 @@ class Environments:
                 f"The environment {name!r} cannot be deleted now. {kernels}.",
                 "Shut the kernels down first.",
             )
-        users = [
-            other.name
-            for other in await self._store.environments.list()
-            if other.name != name and other.spec.base.partition("@")[0::2][0] == name
-            and "@" in other.spec.base
-        ]  # fmt: skip
-        if users:
+        children = (await Family.read(self._store)).children(name)
+        if children:
             raise ConflictError(
-                f"The environment {name!r} is where {', '.join(sorted(users))} starts from.",
+                f"The environment {name!r} cannot be deleted: {', '.join(children)} "
+                f"{'starts' if len(children) == 1 else 'start'} from it.",
                 "Delete that first, or let it start from another base.",
             )
 

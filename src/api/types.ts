@@ -1475,6 +1475,8 @@ export interface components {
             environment: string;
             identity: string;
             image: string;
+            /** @default [] */
+            inherited: string[];
             inventory: string;
             lock: string;
             number: number;
@@ -1482,6 +1484,8 @@ export interface components {
             operation: string;
             /** @default 0 */
             packages: number;
+            /** @default  */
+            parent: string;
             /** @default  */
             python: string;
             ref: string;

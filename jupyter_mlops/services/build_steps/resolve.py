@@ -16,6 +16,7 @@ from .container import PYTHON, UV, BuildContainer
 from .failures import resolve_failed
 
 LOCK = f"{RUN_DIR}/pylock.toml"
+CONSTRAINTS = f"{RUN_DIR}/constraints.txt"
 ALWAYS = ("ipykernel", "pip")
 """A kernel needs the first; ``%pip install`` in a notebook the second."""
 
@@ -45,18 +46,20 @@ async def resolve(
     wanted: Sequence[str],
     preferred: str = "",
     day: str = "",
+    constraints: Sequence[str] = (),
 ) -> str:
     """The text of the lock, without credentials. Versions in the lock ``preferred`` are kept
-    where they fit; what came after ``day`` is not seen. Raises UnsatisfiableError,
-    BuildFailedError."""
+    where they fit; what came after ``day`` is not seen; ``constraints`` (PEP 508) limit versions
+    of what is needed anyway. Raises UnsatisfiableError, BuildFailedError."""
     if preferred:
         await container.write(LOCK, preferred.encode())
     container.progress.log("Packages asked for: " + ", ".join(wanted) + "\n")
     if day:
         container.progress.log(f"As the package index was on {day}\n")
+    await container.write(CONSTRAINTS, "\n".join(constraints).encode())
     await container.run(
         "resolve",
-        f"{UV} pip compile - --format pylock.toml --no-header -o {LOCK} "
+        f"{UV} pip compile - --format pylock.toml --no-header -c {CONSTRAINTS} -o {LOCK} "
         '--python "$1" ${2:+--exclude-newer "$2"} >/dev/null',
         python,
         _end_of(day) if day else "",
