@@ -11,6 +11,7 @@ from jupyter_core.paths import jupyter_data_dir
 from traitlets import Dict, Enum, Integer, List, Unicode, default
 from traitlets.config import Configurable
 
+from .core.limits import limits_of
 from .core.settings import NetworkSettings, Settings
 
 
@@ -59,6 +60,10 @@ class Mlops(Configurable):
         Unicode(),
         help="Where the values of secrets are that environments name: 'env:NAME', a variable of "
         "this process, or 'file:PATH'. They reach kernels' processes only.",
+    ).tag(config=True)
+    max_resources = Dict(
+        help="The most that any kernel may use: {'memory': '8GiB', 'cpus': 4, 'pids': 4096, "
+        "'gpus': 0}. What an environment asks for beyond that is lowered to it."
     ).tag(config=True)
     workspace_cap = Integer(
         200 * 1024**2, help="Bytes of project files that a snapshot takes at most."
@@ -132,6 +137,7 @@ class Mlops(Configurable):
                 for host, (user, password) in self.registry_credentials.items()
             },
             secrets=dict(self.secrets),
+            max_resources=limits_of(self.max_resources),
             workspace_cap=self.workspace_cap,
             concurrent_builds=self.concurrent_builds,
             targets={name: dict(value) for name, value in self.targets.items()},

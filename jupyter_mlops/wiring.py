@@ -23,6 +23,7 @@ from .oci.registries import OciRegistries
 from .services.deploying import Deploying
 from .services.environments import Environments
 from .services.kernels import Kernels
+from .services.limits import KernelLimitChoices
 from .services.operations import Operations
 from .services.packaging import Packaging
 from .services.reproducing import Reproducing
@@ -43,6 +44,7 @@ class Services:
     operations: Operations
     environments: Environments
     kernels: Kernels
+    limits: KernelLimitChoices
     snapshots: Snapshots
     sharing: Sharing
     reproducing: Reproducing
@@ -70,7 +72,8 @@ def build(
         **common, blobs=blobs, kernel_specs=specs, root_filesystem=Debian(settings)
     )
     notebooks = ContainerNotebooks(settings, specs)
-    kernels = Kernels(**common, environments=environments, notebooks=notebooks)
+    limits = KernelLimitChoices(**common)
+    kernels = Kernels(**common, environments=environments, notebooks=notebooks, limits=limits)
     snapshots = Snapshots(
         **common, blobs=blobs, kernels=kernels, environments=environments, kernel_specs=specs
     )
@@ -89,6 +92,7 @@ def build(
         operations=Operations(store, settings, on_change),
         environments=environments,
         kernels=kernels,
+        limits=limits,
         snapshots=snapshots,
         sharing=sharing,
         reproducing=reproducing,

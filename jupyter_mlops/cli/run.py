@@ -36,16 +36,25 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
         default=[],
         help="leave this file or folder out of the snapshot; may be repeated",
     )
+    limits = parser.add_argument_group("limits of this run, instead of the environment's")
+    limits.add_argument("--memory", metavar="AMOUNT", help="such as 2GiB; 0 is no limit")
+    limits.add_argument("--cpus", type=float, metavar="NUMBER", help="such as 1.5; 0 is no limit")
+    limits.add_argument("--pids", type=int, metavar="NUMBER", help="processes and threads")
+    limits.add_argument("--gpus", type=int, metavar="NUMBER", help="graphics processors")
+    limits.add_argument("--network", choices=("outbound", "none"), help="what it may reach")
     parser.add_argument("--allow-errors", action="store_true", help="go on after a cell that fails")
 
 
 async def execute(session: Session, args: argparse.Namespace) -> Answer:
+    from ..core.limits import limits_of
     from .files import existing
     from .words import show_diff
 
     services = session.services
     notebook = existing(args.notebook, "notebook")
     output = Path(args.output) if args.output else None
+    names = ("memory", "cpus", "pids", "gpus", "network")
+    limits = limits_of({name: getattr(args, name) for name in names})
     await services.kernels.collect()
     _, revision = await services.environments.resolve(args.env)
     drift: list[InventoryDiff] = []
@@ -69,6 +78,7 @@ async def execute(session: Session, args: argparse.Namespace) -> Answer:
             output=output,
             keep=keep,
             allow_errors=args.allow_errors,
+            limits=limits,
         )
 
     def result(written: Path) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Resources:
     pids: int = 4096
     shm: int = 256 * 1024**2
     """Bytes of /dev/shm (the engines' 64 MB breaks multiprocess data loaders)."""
+    gpus: int = 0
+    """Graphics processors that the container sees; here zero means none."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from .limits import KernelLimits
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class KernelRecord:
     language: str = "python"
     pid: int = 0
     """The process that owns the kernel manager."""
+    notebook: str = ""
+    """Absolute path of the notebook it was started for; empty where it is not known."""
+    limits: KernelLimits = field(default_factory=KernelLimits)
+    """In force in its container."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,10 @@ class KernelStatus:
     """Bytes; 0 where there is none."""
     cpu: float = 0.0
     """Cores in use."""
+    notebook: str = ""
+    """Absolute path; empty where it is not known."""
+    limits: KernelLimits = field(default_factory=KernelLimits)
+    """In force in its container, where the engine can enforce them."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .limits import Limits
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -46,6 +48,8 @@ class Settings:
     """Host to user and password; else Docker's own config and helpers are asked."""
     secrets: dict[str, str] = field(default_factory=dict)
     """Name of a variable to where its value is: ``env:NAME`` or ``file:PATH``. Never a value."""
+    max_resources: Limits = field(default_factory=Limits)
+    """The most that any kernel may use; None of a field is no ceiling."""
     workspace_cap: int = 200 * 1024**2
     """Bytes of project files that a snapshot takes at most."""
     concurrent_builds: int = 2

@@ -26,8 +26,6 @@ class Host:
     """What a container's configuration depends on, beside its specification."""
 
     capabilities: Capabilities
-    cpus: int = 0
-    """Of the engine's machine; 0 when it does not say."""
     selinux: bool = False
     log_driver: str = ""
 
@@ -102,7 +100,8 @@ def _limits(spec: ContainerSpec, host: Host) -> dict[str, Any]:
         limits["Memory"] = limits["MemorySwap"] = spec.resources.memory
     if spec.resources.cpus:
         # Docker refuses more than it has; more than all is no limit.
-        cpus = min(spec.resources.cpus, host.cpus) if host.cpus else spec.resources.cpus
+        there = host.capabilities.cpus
+        cpus = min(spec.resources.cpus, there) if there else spec.resources.cpus
         limits["NanoCpus"] = int(cpus * 1e9)
     if spec.resources.pids:
         limits["PidsLimit"] = spec.resources.pids

@@ -82,11 +82,12 @@ class DockerApiEngine(ContainerCalls, ImageCalls, ImageFileCalls, ProcessCalls, 
             and info.get("KernelVersion") == platform.release(),
             pause=controls,
             limits=controls and bool(info.get("MemoryLimit", True)),
+            cpus=int(info.get("NCPU") or 0),
+            memory=int(info.get("MemTotal") or 0),
             socket=self.connection.url,
         )
         return Host(
             capabilities=capabilities,
-            cpus=int(info.get("NCPU") or 0),
             selinux=any("selinux" in option for option in security),
             log_driver=str(info.get("LoggingDriver") or ""),
         )

@@ -6,6 +6,7 @@ import signal
 
 from ..core.errors import EngineUnavailableError, MlopsError
 from ..core.kernel import KernelEvent
+from ..core.limits import amount
 from ..core.ports import EngineProvider
 
 _LOST = "Its variables are lost; files and installed packages are still there."
@@ -78,16 +79,13 @@ def _cause(code: int) -> str:
 
 
 def _of(limit: int) -> str:
-    if not limit:
-        return ""
-    amount, unit = (limit / 1024**3, "GiB") if limit >= 1024**3 else (limit / 1024**2, "MiB")
-    return f" (its limit is {amount:.3g} {unit})"
+    return f" (its limit is {amount(limit)})" if limit else ""
 
 
 def _more_memory(limit: int) -> str:
     if not limit:
         return "Work on less data at a time, or close other programs of this machine."
     return (
-        "Work on less data at a time, or give the environment more memory "
-        "(resources: memory in its definition)."
+        "Work on less data at a time, or give the notebook more memory (its limits, in the "
+        "notebook's toolbar) or its environment (resources: memory in its definition)."
     )

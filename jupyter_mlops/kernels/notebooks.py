@@ -10,6 +10,7 @@ import importlib
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +187,11 @@ def _config(settings: Settings) -> Config:
                 "proxies": dict(network.proxies),
                 "apt_mirror": network.apt_mirror,
                 "secrets": dict(settings.secrets),
+                "max_resources": {
+                    name: value
+                    for name, value in asdict(settings.max_resources).items()
+                    if value is not None
+                },
             }
         }
     )

@@ -18,7 +18,7 @@ import os
 import signal
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,6 +31,7 @@ from traitlets import Dict, Integer, List, Unicode
 from ..core.environment import Resources
 from ..core.errors import EngineError, KernelDeadError, MlopsError, NotFoundError, UnsupportedError
 from ..core.kernel import KernelEvent, KernelRecord
+from ..core.limits import KernelLimits, Limits, in_force
 from ..core.ports import Engine, EngineProvider, Store
 from ..core.settings import Settings
 from . import endings
@@ -38,7 +39,7 @@ from .container import HOME, container_name, container_spec, passwd, user_name
 from .control import Event, Supervisor
 from .endpoint import Endpoint
 from .secret_values import secret_values
-from .variables import kernel_environment
+from .variables import kernel_environment, notebook_path
 from .workspace import Workspace, workspace
 
 GONE = 255
@@ -73,6 +74,7 @@ class ContainerProvisioner(KernelProvisionerBase):
     variables = Dict()
     secrets = List(Unicode(), help="Names of variables whose values the server's settings know.")
     resources = Dict(help="Fields of core.environment.Resources.")
+    limits = Dict(help="Fields of core.limits.Limits: of this run alone, stronger than any other.")
     home = Unicode(help="A folder to be HOME; default: one of its own for each environment.")
 
     def __init__(self, **kwargs: Any) -> None:
@@ -88,6 +90,10 @@ class ContainerProvisioner(KernelProvisionerBase):
         self._workspace: Workspace | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[Any] = set()
+        self._limits: KernelLimits | None = None
+        """In force for this kernel from its first container on, also for one made anew: a change
+        is for the next kernel, and never surprises a running one."""
+        self._notebook = ""
         self._run = 0
         self._exits: dict[int, int] = {}
         """Exit code by run, written by the supervisor's thread."""
@@ -145,17 +151,31 @@ class ContainerProvisioner(KernelProvisionerBase):
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         kwargs = await super().pre_launch(**kwargs)
+        limits = await self._in_force(kwargs["env"])
         kwargs["env"] = kernel_environment(
             kwargs["env"],
             spec_names=self.kernel_spec.env,
             public=self.variables,
-            network=None if self.network == "none" else self.parts.settings.network,
+            network=None if limits.network == "none" else self.parts.settings.network,
             home=HOME,
             user=user_name(),
         )
         # Not km.format_kernel_cmd: it puts this machine's Python and paths in.
         kwargs["cmd"] = [*self.kernel_spec.argv, *kwargs.pop("extra_arguments", [])]
         return kwargs
+
+    async def _in_force(self, server: Mapping[str, str]) -> KernelLimits:
+        if self._limits is None:
+            settings = self.parts.settings
+            self._notebook = notebook_path(server, self._server_root())
+            chosen = await self.parts.store.limits.get(self._notebook) if self._notebook else None
+            self._limits = in_force(
+                KernelLimits(Resources(**self.resources), self.network),
+                chosen.limits if chosen else Limits(),
+                Limits(**self.limits),
+                ceiling=settings.max_resources,
+            )
+        return self._limits
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Raises domain errors, whose text Jupyter shows; nothing is left behind then."""
@@ -234,6 +254,8 @@ class ContainerProvisioner(KernelProvisionerBase):
         """``argv`` and ``environment`` are the first kernel's."""
         started = time.monotonic()
         settings, store = self.parts.settings, self.parts.store
+        limits = self._limits
+        assert limits is not None  # Since pre_launch.
         engine = await self.parts.engines.engine()
         capabilities = await engine.info()
         if not capabilities.ipc:
@@ -268,6 +290,8 @@ class ContainerProvisioner(KernelProvisionerBase):
             started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             language=self.kernel_spec.language,
             pid=os.getpid(),
+            notebook=self._notebook,
+            limits=limits,
         )
         await store.kernels.save(self.record)
         if again:
@@ -282,9 +306,9 @@ class ContainerProvisioner(KernelProvisionerBase):
             image=self.image,
             environment=self.environment,
             revision=self.revision,
-            network=self.network,
+            network=limits.network,
             variables=self.variables,
-            resources=Resources(**self.resources),
+            resources=limits.resources,
         )
         container = await engine.create(spec)
         self.record = replace(self.record, container=container)
@@ -345,7 +369,7 @@ class ContainerProvisioner(KernelProvisionerBase):
 
     def _heard(self, event: Event) -> None:
         """On the supervisor's thread."""
-        limit = int(self.resources.get("memory", 0))
+        limit = self._limits.resources.memory if self._limits else 0
         found: KernelEvent | None = None
         if event["event"] == "exit":
             self._exits[event["run"]] = event["code"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from ..core.container_network import process_environment
 from ..core.layout import ENV_PREFIX, PATH
@@ -10,6 +11,17 @@ from ..core.settings import NetworkSettings
 
 _PASSED = frozenset({"JPY_SESSION_NAME", "TZ", "TERM", "COLORTERM"})
 """Jupyter's own name of the notebook, and what only changes how text looks."""
+
+
+def notebook_path(server: Mapping[str, str], root: Path | None) -> str:
+    """The absolute path of the notebook that a kernel is started for; empty where it is not said.
+
+    ``root`` is what a Jupyter server serves: it may say paths below it.
+    """
+    name = server.get("JPY_SESSION_NAME", "")
+    path = Path(root or "", name)
+    # As the REST interface has it, which follows links.
+    return str(path.resolve()) if name and path.is_absolute() else ""
 
 
 def kernel_environment(

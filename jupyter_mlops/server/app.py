@@ -8,6 +8,7 @@ from traitlets import default
 
 from ..config import Mlops
 from .events import register
+from .files import follow_files
 from .handlers import handlers
 from .interrupts import stop_at_once, stop_in_order
 from .jupyter_kernels import show_kernels, shut_down_kernels
@@ -39,6 +40,7 @@ class MlopsApp(ExtensionApp):
         stop_in_order(serverapp)
         self.running.start()
         show_kernels(serverapp)
+        follow_files(serverapp, self.running)
         self.running.emitter.environments_changed()
 
     async def stop_extension(self) -> None:

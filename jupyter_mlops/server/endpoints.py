@@ -20,6 +20,7 @@ from ..core.operation import Operation
 from ..core.reproduction import ReproduceReport
 from ..core.revision import Revision
 from ..core.snapshot import CatalogueEntry, Finding, FreezePreview, Snapshot
+from ..services.limits import LimitChoice
 from .schemas.about import EngineStatus, ServerSettings
 from .schemas.bases import CreateBase
 from .schemas.catalogue import OpenPublished
@@ -31,6 +32,7 @@ from .schemas.environments import (
     ImportRequest,
     RevisionRequest,
 )
+from .schemas.limits import SaveLimits
 from .schemas.operations import LogText
 from .schemas.packages import CreatePackage
 from .schemas.snapshots import (
@@ -150,6 +152,20 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _get("kernels/{id}/drift", "What changed in it since its revision was built.", InventoryDiff),
     _get("kernels/{id}/additions", "What of that its environment can have.", Additions),
     _get("kernels/{id}/preview", "What a snapshot of it would contain.", FreezePreview),
+    _get(
+        "limits",
+        "Limits of a notebook's kernel, and what there is to choose from.",
+        LimitChoice,
+        Query("notebook", "Its path, as the file browser has it.", required=True),
+        Query("environment", "The name of its environment."),
+    ),
+    Endpoint(
+        "put",
+        "limits",
+        "Choose limits for a notebook; in force in its next container.",
+        LimitChoice,
+        body=SaveLimits,
+    ),
     _list("snapshots", "Snapshots, newest first.", Snapshot, *_SEARCH),
     _work("post", "snapshots", "Freeze a running kernel.", CreateSnapshot),
     _get("snapshots/{id}", "One snapshot.", Snapshot),

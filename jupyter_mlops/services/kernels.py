@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,16 @@ from ..core.errors import (
 )
 from ..core.inventory import Inventory, InventoryDiff, diff
 from ..core.kernel import CONTROL_SOCKET, KernelRecord, KernelStatus, kernel_folder
+from ..core.limits import Limits
 from ..core.ports import EngineProvider, NotebookRunner, Progress, Store
 from ..core.settings import Settings
+from .limits import KernelLimitChoices
 from .processes import started_after
 
 if TYPE_CHECKING:
     from .environments import Environments
 
+_NONE = Limits()
 _ANSWER_SECONDS = 2.0
 """A supervisor that is not paused answers in a millisecond."""
 
@@ -43,12 +46,14 @@ class Kernels:
         engines: EngineProvider,
         environments: Environments,
         notebooks: NotebookRunner,
+        limits: KernelLimitChoices,
     ) -> None:
         self._settings = settings
         self._store = store
         self._engines = engines
         self._environments = environments
         self._notebooks = notebooks
+        self._limits = limits
 
     async def list(self) -> list[KernelStatus]:
         """Newest first."""
@@ -128,13 +133,16 @@ class Kernels:
         output: Path | None = None,
         keep: Callable[[str], Awaitable[None]] | None = None,
         allow_errors: bool = False,
+        limits: Limits = _NONE,
     ) -> Path:
         """Run a notebook in ``environment`` (``name`` or ``name@revision``).
 
         Returns the file with the outputs: ``output``, or the notebook itself. ``keep`` is
         awaited with the kernel's id while the kernel still lives. Raises InvalidError when a
-        cell fails, after the outputs up to there were written.
+        cell fails, after the outputs up to there were written. ``limits`` are of this run alone,
+        over those that were chosen for the notebook; raises InvalidError for impossible ones.
         """
+        await self._limits.check(limits)
         found, revision = await self._environments.resolve(environment)
         pinned = f"mlops-{found.name}.r{revision.number}"
         target = output or notebook
@@ -152,6 +160,7 @@ class Kernels:
             allow_errors=allow_errors,
             on_cell=on_cell,
             keep=keep,
+            extra={"limits": asdict(limits)},
         )
         return target
 
@@ -194,6 +203,8 @@ class Kernels:
             memory=int(answer.get("memory", 0)),
             memory_limit=int(answer.get("memory_limit", 0)),
             cpu=float(answer.get("cpu", 0.0)),
+            notebook=record.notebook,
+            limits=record.limits,
         )
 
     async def _ask(self, record: KernelRecord) -> dict[str, Any]:

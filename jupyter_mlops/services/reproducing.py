@@ -199,7 +199,10 @@ class _Run:
                 timeout=None,
                 allow_errors=failed,
                 on_cell=on_cell,
-                extra={"network": "outbound" if network else "none", "home": str(home)},
+                extra={
+                    "limits": {"network": "outbound" if network else "none"},
+                    "home": str(home),
+                },
             )
         except (InvalidError, KernelDeadError) as error:
             return error.message

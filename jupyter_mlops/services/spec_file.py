@@ -16,6 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from ..core.environment import EnvironmentSpec, Resources
 from ..core.errors import InvalidError
+from ..core.limits import memory
 
 KEYS = (
     "name",
@@ -30,7 +31,7 @@ KEYS = (
     "network",
     "resources",
 )
-RESOURCE_KEYS = ("cpus", "memory", "pids", "shm")
+RESOURCE_KEYS = ("cpus", "memory", "pids", "shm", "gpus")
 RESERVED_VARIABLES = frozenset({"PATH", "VIRTUAL_ENV", "HOME", "HOSTNAME", "PWD", "TERM"})
 """Ours or the engine's: setting them would break the environment."""
 
@@ -38,7 +39,6 @@ _APT = re.compile(r"^[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?(?:=[A-Za-z0-9.+:~-]+)?$
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _SECRET_WORDS = frozenset({"SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "CREDENTIALS"})
 _SECRET_ENDS = ("API_KEY", "APIKEY", "ACCESS_KEY", "PRIVATE_KEY")
-_SIZE = re.compile(r"^([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGT])(i?)B?|B)?$", re.IGNORECASE)
 
 
 def parse_spec(text: str, directory: Path | None = None) -> EnvironmentSpec:
@@ -98,7 +98,7 @@ def validated(spec: EnvironmentSpec) -> EnvironmentSpec:
         raise InvalidError(
             f"date: {spec.date} has not come yet.", "Leave the date out to have what there is now."
         )
-    if spec.resources.cpus < 0 or spec.resources.memory < 0:
+    if min(spec.resources.cpus, spec.resources.memory, spec.resources.gpus) < 0:
         raise InvalidError("resources: limits cannot be negative.", "0 means no limit.")
     return replace(
         spec,
@@ -173,20 +173,6 @@ def requirements_file(
         else:
             found.append(entry)
     return tuple(found)
-
-
-def memory(value: object, key: str = "memory") -> int:
-    """Bytes of ``4GiB``, ``500MB``, ``4G`` or a plain number."""
-    match = _SIZE.match(str(value).strip()) if not isinstance(value, bool) else None
-    if not match:
-        raise InvalidError(
-            f"resources: {key}: {value!r} is not an amount of memory.",
-            "Write it as 4GiB or 500MiB.",
-        )
-    unit = (match[2] or "").upper()
-    # `4G` is what people write for 4 GiB; only an explicit `GB` is decimal.
-    decimal = bool(unit) and not match[3] and str(value).strip().upper().endswith("B")
-    return int(float(match[1]) * (1000 if decimal else 1024) ** " KMGT".index(unit or " "))
 
 
 def _known(found: dict[Any, Any], keys: Sequence[str], where: str) -> None:
@@ -306,7 +292,7 @@ def _resources(value: object) -> Resources:
     _known(value, RESOURCE_KEYS, "resources")
     default = Resources()
     numbers: dict[str, float] = {}
-    for key in ("cpus", "pids"):
+    for key in ("cpus", "pids", "gpus"):
         item = value.get(key, getattr(default, key))
         if isinstance(item, bool) or not isinstance(item, (int, float)):
             raise InvalidError(f"resources: {key}: {item!r} is not a number.")
@@ -316,4 +302,5 @@ def _resources(value: object) -> Resources:
         memory=memory(value.get("memory", default.memory)),
         pids=int(numbers["pids"]),
         shm=memory(value.get("shm", default.shm), "shm"),
+        gpus=int(numbers["gpus"]),
     )

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 from ..core.deployment import Deployment
 from ..core.environment import Base, Environment
 from ..core.kernel import KernelRecord
+from ..core.limits import NotebookLimits
 from ..core.model_package import ModelPackage
 from ..core.operation import Operation
 from ..core.ports import Repository
@@ -48,6 +49,9 @@ class SqlStore:
         )
         self.kernels: Repository[KernelRecord] = SqlRepository(
             database, "kernels", KernelRecord, lambda kernel: kernel.id
+        )
+        self.limits: Repository[NotebookLimits] = SqlRepository(
+            database, "limits", NotebookLimits, lambda limits: limits.notebook
         )
 
     async def next_revision(self, environment: str) -> int:

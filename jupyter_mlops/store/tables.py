@@ -10,8 +10,8 @@ from sqlalchemy import JSON, Column, Integer, MetaData, String, Table
 
 metadata = MetaData()
 
-REVISION = "0001"
-"""The migration that made the tables as they are here."""
+REVISION = "0002"
+"""The newest migration: it leaves the tables as they are here."""
 
 INDEXED: dict[str, tuple[str, ...]] = {
     "bases": ("image", "ref"),
@@ -22,6 +22,7 @@ INDEXED: dict[str, tuple[str, ...]] = {
     "deployments": ("name", "package", "target", "state"),
     "operations": ("kind", "subject", "state"),
     "kernels": ("container", "environment", "snapshot", "image"),
+    "limits": ("notebook",),
 }
 """Of each table: the fields that lists can be filtered by."""
 

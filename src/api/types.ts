@@ -419,6 +419,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/mlops/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Limits of a notebook's kernel, and what there is to choose from. */
+        get: operations["get_limits"];
+        /** Choose limits for a notebook; in force in its next container. */
+        put: operations["put_limits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/mlops/openapi.yaml": {
         parameters: {
             query?: never;
@@ -768,12 +786,22 @@ export interface components {
          */
         Capabilities: {
             /**
+             * @description Of the engine's machine; 0 when it does not say.
+             * @default 0
+             */
+            cpus: number;
+            /**
              * @description Unix sockets in a bind mount reach the container.
              * @default true
              */
             ipc: boolean;
             /** @default true */
             limits: boolean;
+            /**
+             * @description Bytes of the engine's machine; 0 when it does not say.
+             * @default 0
+             */
+            memory: number;
             /** @description ``docker`` or ``podman``. */
             name: string;
             /**
@@ -1102,6 +1130,25 @@ export interface components {
             remote: string;
         };
         /**
+         * GivenLimits
+         * @description What is said instead of the environment's limits. Null says nothing; 0 is no limit.
+         */
+        GivenLimits: {
+            /** @default null */
+            cpus: number | null;
+            /** @default null */
+            gpus: number | null;
+            /**
+             * @description Bytes, or an amount such as `4GiB`.
+             * @default null
+             */
+            memory: number | string | null;
+            /** @default null */
+            network: ("outbound" | "none") | null;
+            /** @default null */
+            pids: number | null;
+        };
+        /**
          * Handler
          * @description How a request becomes a prediction.
          *
@@ -1211,6 +1258,15 @@ export interface components {
             content_type: string;
         };
         /**
+         * KernelLimits
+         * @description What is in force for a kernel.
+         */
+        KernelLimits: {
+            /** @default outbound */
+            network: string;
+            resources?: components["schemas"]["Resources"];
+        };
+        /**
          * KernelStatus
          * @description A live answer about one kernel.
          */
@@ -1222,10 +1278,13 @@ export interface components {
             environment: string;
             id: string;
             image: string;
+            limits?: components["schemas"]["KernelLimits"];
             /** @default 0 */
             memory: number;
             /** @default 0 */
             memory_limit: number;
+            /** @default  */
+            notebook: string;
             project: string;
             revision: number;
             snapshot: string;
@@ -1248,6 +1307,34 @@ export interface components {
             passed: boolean;
             title: string;
         };
+        /**
+         * LimitChoice
+         * @description What a notebook's user chose, and what there is to choose from.
+         */
+        LimitChoice: {
+            ceiling: components["schemas"]["Limits"];
+            chosen: components["schemas"]["Limits"];
+            enforced: boolean;
+            environment: components["schemas"]["KernelLimits"];
+            machine: components["schemas"]["Machine"];
+            next: components["schemas"]["KernelLimits"];
+        };
+        /**
+         * Limits
+         * @description What is said instead of an environment's limits. None says nothing; 0 is no limit.
+         */
+        Limits: {
+            /** @default null */
+            cpus: number | null;
+            /** @default null */
+            gpus: number | null;
+            /** @default null */
+            memory: number | null;
+            /** @default null */
+            network: string | null;
+            /** @default null */
+            pids: number | null;
+        };
         /** Logs */
         Logs: {
             text: string;
@@ -1258,6 +1345,18 @@ export interface components {
             next: number;
             /** @description Empty when there is no more yet. */
             text: string;
+        };
+        /**
+         * Machine
+         * @description What the engine's machine has; 0 where it does not say.
+         */
+        Machine: {
+            /** @default 0 */
+            cpus: number;
+            /** @default 0 */
+            gpus: number;
+            /** @default 0 */
+            memory: number;
         };
         /**
          * Member
@@ -1453,6 +1552,11 @@ export interface components {
             /** @default 0 */
             cpus: number;
             /**
+             * @description Graphics processors that the container sees; here zero means none.
+             * @default 0
+             */
+            gpus: number;
+            /**
              * @description Bytes; swap is never added to it.
              * @default 0
              */
@@ -1520,6 +1624,17 @@ export interface components {
             content_type: string;
             /** @default  */
             expected: string;
+        };
+        /** SaveLimits */
+        SaveLimits: {
+            /**
+             * @description The environment's name, for the answer alone.
+             * @default
+             */
+            environment: string;
+            limits: components["schemas"]["GivenLimits"];
+            /** @description As the file browser has it. */
+            notebook: string;
         };
         /** ServerSettings */
         ServerSettings: {
@@ -2608,6 +2723,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FreezePreview"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_limits: {
+        parameters: {
+            query: {
+                /** @description The name of its environment. */
+                environment?: string;
+                /** @description Its path, as the file browser has it. */
+                notebook: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitChoice"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveLimits"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitChoice"];
                 };
             };
             /** @description It failed. */

@@ -6,12 +6,19 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from jupyter_mlops.core.environment import Resources
+from jupyter_mlops.core.limits import Limits
+from jupyter_mlops.kernels.notebooks import ContainerNotebooks
+from jupyter_mlops.services.limits import KernelLimitChoices
 
-from .conftest import MIB, Place
+from .conftest import MIB, Kernel, Place
 
 LOOK = """
 import glob, json, os
@@ -131,3 +138,62 @@ async def test_network(place: Place):
         assert (await outbound.value(code)).split("\n")[0] == "reached"
         cut_off = await place.started("cut", network="none")
         assert (await cut_off.value(code)).split("\n") == ["Network is unreachable", "['lo']"]
+
+
+async def test_a_notebook_chooses_for_its_kernel_alone(place: Place):
+    """Over its environment's limits, below the server's ceiling, for a container to come."""
+    parts = place.parts
+    ceiling = Limits(memory=600 * MIB, cpus=1.5)
+    parts.settings = replace(parts.settings, max_resources=ceiling)
+    choices = KernelLimitChoices(settings=parts.settings, store=parts.store, engines=parts.engines)
+    notebook, other = place.workspace / "a.ipynb", place.workspace / "b.ipynb"
+    await choices.save(notebook, Limits(memory=400 * MIB, network="none"))
+
+    async def started(path: Path) -> Kernel:
+        kernel = place.kernel(resources=Resources(memory=300 * MIB, pids=70))
+        await kernel.start(place.workspace, env={"JPY_SESSION_NAME": str(path)})
+        record = await parts.store.kernels.get(kernel.manager.kernel_id)
+        assert record is not None and record.notebook == str(path)
+        assert record.limits == kernel.provisioner.record.limits
+        return kernel
+
+    kernel = await started(notebook)
+    found = json.loads(await kernel.value(LOOK))
+    assert (found["memory"], found["pids"]) == ([str(400 * MIB)], ["70"])
+    assert int(found["cpu"][0]) / int(found["cpu"][1]) == 1.5, "what nobody limits is lowered too"
+    nets = "import os; print(os.listdir('/sys/class/net'))"
+    assert await kernel.value(nets) == "['lo']"
+
+    beside = await started(other)
+    found = json.loads(await beside.value(LOOK))
+    assert found["memory"] == [str(300 * MIB)] and "eth0" in await beside.value(nets)
+
+    # A restart is in the same container: what is installed there must not go by itself.
+    await choices.save(notebook, Limits(memory=500 * MIB))
+    await kernel.manager.restart_kernel()
+    await kernel.client.wait_for_ready(timeout=30)
+    assert json.loads(await kernel.value(LOOK))["memory"] == [str(400 * MIB)]
+    found = json.loads(await (await started(notebook)).value(LOOK))
+    assert found["memory"] == [str(500 * MIB)] and found["pids"] == ["70"]
+
+
+async def test_a_run_has_limits_of_its_own(place: Place):
+    choices = KernelLimitChoices(
+        settings=place.parts.settings, store=place.parts.store, engines=place.parts.engines
+    )
+    notebook = place.workspace / "a.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(LOOK)]), notebook)
+    await choices.save(notebook, Limits(memory=400 * MIB, pids=90))
+    place.install()
+    await ContainerNotebooks(place.parts.settings, place.specs).run(
+        notebook,
+        kernel_name="mlops-tiny",
+        output=notebook,
+        timeout=60,
+        allow_errors=False,
+        on_cell=lambda index, total, seconds: None,
+        extra={"limits": asdict(Limits(memory=200 * MIB))},
+    )
+    (output,) = nbformat.read(notebook, 4).cells[0].outputs
+    found = json.loads(output.text)
+    assert (found["memory"], found["pids"]) == ([str(200 * MIB)], ["90"])

@@ -17,6 +17,7 @@ from jupyter_mlops.core.inventory import InventoryDiff
 from jupyter_mlops.core.kernel import kernel_folder
 from jupyter_mlops.kernels.notebooks import ContainerNotebooks
 from jupyter_mlops.services.kernels import Kernels
+from jupyter_mlops.services.limits import KernelLimitChoices
 from jupyter_mlops.wiring import Services
 from tests.parts.services import Recorder, Tiny
 
@@ -139,6 +140,7 @@ async def test_what_is_known_of_a_kernel(place: Place):
         engines=place.parts.engines,
         environments=None,  # type: ignore[arg-type]
         notebooks=ContainerNotebooks(settings, place.specs),
+        limits=KernelLimitChoices(settings=settings, store=store, engines=place.parts.engines),
     )
     seen: list[str] = []
 
@@ -179,6 +181,9 @@ async def test_what_a_killed_process_left_is_collected(place: Place):
         engines=place.parts.engines,
         environments=None,  # type: ignore[arg-type]
         notebooks=ContainerNotebooks(place.parts.settings, place.specs),
+        limits=KernelLimitChoices(
+            settings=place.parts.settings, store=store, engines=place.parts.engines
+        ),
     )
     assert await kernels.collect() == 1
     assert await place.containers() == []

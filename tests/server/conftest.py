@@ -99,7 +99,7 @@ def api(jp_fetch: Any) -> Call:
     """``await api("post", "environments", {…})``; never raises for a status."""
 
     async def call(verb: str, path: str, body: Any = None, **options: Any) -> Answer:
-        if verb in ("post", "patch"):
+        if verb in ("post", "patch", "put"):
             options["body"] = body if isinstance(body, (str, bytes)) else json.dumps(body or {})
         address, _, query = path.partition("?")
         params = dict(pair.split("=") for pair in query.split("&")) if query else {}

@@ -29,7 +29,7 @@ def resource(endpoint: Endpoint) -> str:
 
 async def status(jp_fetch: Any, endpoint: Endpoint, **options: Any) -> int:
     """With a body that no verb takes, so that nothing is ever started."""
-    if endpoint.verb in ("post", "patch"):
+    if endpoint.verb in ("post", "patch", "put"):
         options["body"] = '{"no such field": 1}'
     try:
         response = await jp_fetch(

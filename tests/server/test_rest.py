@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from traitlets.config import Config
 
@@ -40,6 +41,44 @@ async def test_packages_are_imported(api, jp_root_dir):
     assert any(text.startswith("jupyter-server==") for text in own["python"])
 
 
+async def test_limits_follow_their_notebook(api, jp_fetch, jp_root_dir):
+    async def chosen(path):
+        return (await api("get", f"limits?notebook={path}")).json["chosen"]["memory"]
+
+    async def rename(path, to):
+        await jp_fetch(
+            "api", "contents", *path.split("/"), method="PATCH", body=json.dumps({"path": to})
+        )
+
+    (jp_root_dir / "old").mkdir()
+    for name in ("a.ipynb", "b.ipynb"):
+        (jp_root_dir / "old" / name).write_text("{}")
+    body = {"notebook": "old/a.ipynb", "limits": {"memory": "1GiB", "network": "none"}}
+    answer = await api("put", "limits", body)
+    assert answer.json["next"]["resources"]["memory"] == 1024**3
+    assert answer.json["next"]["network"] == "none"
+    assert answer.json["machine"]["memory"] > 0 and answer.json["enforced"]
+    assert answer.json["environment"]["resources"]["memory"] == 0
+
+    async def until(path, wanted):
+        # Whoever listens to the server's events hears of it after the answer.
+        with anyio.fail_after(20):
+            while await chosen(path) != wanted:
+                await asyncio.sleep(0.02)
+
+    await rename("old/a.ipynb", "old/c.ipynb")
+    await until("old/c.ipynb", 1024**3)
+    await rename("old", "new")
+    await until("new/c.ipynb", 1024**3)
+    assert await chosen("old/a.ipynb") is None and await chosen("old/c.ipynb") is None
+    await jp_fetch("api", "contents", "new", "c.ipynb", method="DELETE")
+    await until("new/c.ipynb", None)
+
+    await api("put", "limits", {**body, "notebook": "new/b.ipynb"})
+    await api("put", "limits", {"notebook": "new/b.ipynb", "limits": {}})
+    assert await chosen("new/b.ipynb") is None
+
+
 @pytest.mark.parametrize(
     ("verb", "path", "body", "status", "code"),
     [
@@ -58,6 +97,12 @@ async def test_packages_are_imported(api, jp_root_dir):
         ("post", "imports", {"path": "none.txt"}, 422, "invalid"),
         ("get", "kernels/none/additions", None, 404, "not_found"),
         ("get", "kernels/none", None, 404, "not_found"),
+        ("get", "limits", None, 422, "invalid"),
+        ("get", "limits?notebook=../a.ipynb", None, 422, "invalid"),
+        ("put", "limits", {"notebook": "a", "limits": {"memory": "1MiB"}}, 422, "invalid"),
+        ("put", "limits", {"notebook": "a", "limits": {"memory": "all"}}, 422, "invalid"),
+        ("put", "limits", {"notebook": "a", "limits": {"network": "open"}}, 422, "invalid"),
+        ("put", "limits", {"notebook": "a", "limits": {"ram": 1}}, 422, "invalid"),
         ("get", "kernels/none/drift", None, 404, "not_found"),
         ("get", "kernels/none/preview", None, 409, "kernel_dead"),
         ("get", "snapshots/none", None, 404, "not_found"),

@@ -26,6 +26,10 @@ class Capabilities:
     """Unix sockets in a bind mount reach the container."""
     pause: bool = True
     limits: bool = True
+    cpus: int = 0
+    """Of the engine's machine; 0 when it does not say."""
+    memory: int = 0
+    """Bytes of the engine's machine; 0 when it does not say."""
     socket: str = ""
     note: str = ""
     """What makes it slow or limited on this machine, in a sentence; mostly empty."""

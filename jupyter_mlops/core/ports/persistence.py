@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 from ..deployment import Deployment
 from ..environment import Base, Environment
 from ..kernel import KernelRecord
+from ..limits import NotebookLimits
 from ..model_package import ModelPackage
 from ..operation import Operation
 from ..revision import Revision
@@ -44,6 +45,7 @@ class Store(Protocol):
     deployments: Repository[Deployment]
     operations: Repository[Operation]
     kernels: Repository[KernelRecord]
+    limits: Repository[NotebookLimits]
 
     async def next_revision(self, environment: str) -> int:
         """Give out the next revision number; atomic, never the same twice."""
