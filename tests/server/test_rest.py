@@ -63,8 +63,10 @@ async def test_limits_follow_their_notebook(api, jp_fetch, jp_root_dir):
     async def until(path, wanted):
         # Whoever listens to the server's events hears of it after the answer.
         with anyio.fail_after(20):
-            while await chosen(path) != wanted:
-                await asyncio.sleep(0.02)
+            while True:
+                if await chosen(path) == wanted:
+                    return
+                await anyio.sleep(0.02)
 
     await rename("old/a.ipynb", "old/c.ipynb")
     await until("old/c.ipynb", 1024**3)
