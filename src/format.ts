@@ -13,6 +13,20 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit]}`;
 }
 
+/** Memory as limits are written, in powers of 1024: `300 MiB`, `1.5 GiB`. */
+export function formatMemory(bytes: number): string {
+  const units = ['MiB', 'GiB', 'TiB'];
+  let value = bytes / 1024 ** 2;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  // At most three digits, and none that say nothing.
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return `${Number(value.toFixed(digits))} ${units[unit]}`;
+}
+
 /** Seconds as a clock: `0:41`, `1:02:03`. */
 export function formatClock(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));

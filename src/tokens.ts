@@ -7,6 +7,7 @@ import type {
   Deployment,
   Environment,
   IEngine,
+  KernelStatus,
   Snapshot
 } from './api/nouns';
 import type { CatalogueModel } from './models/catalogue';
@@ -19,6 +20,8 @@ export interface IKernelEvent {
   reason: 'out_of_memory' | 'child_out_of_memory' | 'crashed' | 'engine_gone';
   message: string;
   hint: string;
+  /** Bytes of memory it may use; 0 or missing where there is no limit. */
+  limit?: number;
 }
 
 /** Environments, snapshots, deployments and the work on them. */
@@ -32,6 +35,8 @@ export interface IMlops {
   readonly catalogue: CatalogueModel;
   readonly deployments: Collection<Deployment>;
   readonly operations: OperationsModel;
+  /** Refreshed by those who show them, while they are seen. */
+  readonly kernels: Collection<KernelStatus>;
   readonly kernelEvent: ISignal<any, IKernelEvent>;
   /** Begin to watch the server; calls after the first do nothing. */
   start(): void;

@@ -62,7 +62,7 @@ class Emitter:
                 sent.later = loop.call_later(delay, self._send_newest, operation.id)
 
     def kernel(self, event: KernelEvent) -> None:
-        data = {"kernel_id": event.kernel_id, "reason": event.reason}
+        data = {"kernel_id": event.kernel_id, "reason": event.reason, "limit": event.limit}
         self._emit(KERNEL, {**data, "message": event.message, "hint": event.hint})
 
     def environments_changed(self) -> None:

@@ -113,6 +113,7 @@ describe('the popover of changes', () => {
         onAdd={chosen.add}
         onFreeze={chosen.freeze}
         onSwitch={jest.fn()}
+        onLimits={jest.fn()}
       />
     );
     await session.ran();

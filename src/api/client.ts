@@ -19,6 +19,8 @@ import type {
   InventoryDiff,
   IPackageRequest,
   KernelStatus,
+  LimitChoice,
+  Limits,
   ModelPackage,
   Operation,
   Plan,
@@ -115,6 +117,24 @@ export class MlopsClient {
 
   kernel(id: string): Promise<KernelStatus> {
     return this._get(`kernels/${id}`);
+  }
+
+  kernels(): Promise<KernelStatus[]> {
+    return this._all('kernels');
+  }
+
+  /** What was chosen for a notebook; `environment` is the name of the one it runs in. */
+  limits(notebook: string, environment: string): Promise<LimitChoice> {
+    return this._get('limits', { notebook, environment });
+  }
+
+  /** In force in the notebook's next container. */
+  saveLimits(
+    notebook: string,
+    environment: string,
+    limits: Limits
+  ): Promise<LimitChoice> {
+    return this._send('PUT', 'limits', { notebook, environment, limits });
   }
 
   drift(id: string): Promise<InventoryDiff> {

@@ -1143,8 +1143,11 @@ export interface components {
              * @default null
              */
             memory: number | string | null;
-            /** @default null */
-            network: ("outbound" | "none") | null;
+            /**
+             * @description `outbound` or `none`.
+             * @default null
+             */
+            network: string | null;
             /** @default null */
             pids: number | null;
         };

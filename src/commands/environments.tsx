@@ -1,5 +1,6 @@
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import * as React from 'react';
 
 import { EnvironmentForm } from '../components/environment-form';
@@ -94,26 +95,49 @@ export function addEnvironmentCommands(
     }
   });
 
+  const newNotebook = async (
+    args: ReadonlyPartialJSONObject,
+    limited: boolean
+  ): Promise<NotebookPanel | null> => {
+    const name = target(app, args, 'name', 'environment');
+    const kernelName = `mlops-${name}`;
+    if (!app.serviceManager.kernelspecs.specs?.kernelspecs[kernelName]) {
+      await mlops.refreshKernelSpecs();
+    }
+    const file = await commands.execute('docmanager:new-untitled', {
+      path: folder(),
+      type: 'notebook'
+    });
+    if (limited) {
+      // Before its kernel starts: the container is made with them.
+      const chosen = await commands.execute(CommandIDs.limits, {
+        path: file.path,
+        environment: name
+      });
+      if (!chosen) {
+        await app.serviceManager.contents.delete(file.path);
+        return null;
+      }
+    }
+    return commands.execute('docmanager:open', {
+      path: file.path,
+      factory: 'Notebook',
+      kernel: { name: kernelName }
+    }) as Promise<NotebookPanel | null>;
+  };
+
+  commands.addCommand(CommandIDs.newNotebookLimited, {
+    label: trans.__('New Notebook With Limits…'),
+    caption: trans.__('Say first what its kernel may use'),
+    describedBy: describedBy(NAME),
+    execute: args => newNotebook(args, true)
+  });
+
   commands.addCommand(CommandIDs.newNotebook, {
     label: trans.__('New Notebook'),
     caption: trans.__('Open a notebook that runs in the environment'),
     describedBy: describedBy(NAME),
-    execute: async args => {
-      const name = target(app, args, 'name', 'environment');
-      const kernelName = `mlops-${name}`;
-      if (!app.serviceManager.kernelspecs.specs?.kernelspecs[kernelName]) {
-        await mlops.refreshKernelSpecs();
-      }
-      const file = await commands.execute('docmanager:new-untitled', {
-        path: folder(),
-        type: 'notebook'
-      });
-      return (await commands.execute('docmanager:open', {
-        path: file.path,
-        factory: 'Notebook',
-        kernel: { name: kernelName }
-      })) as NotebookPanel;
-    }
+    execute: args => newNotebook(args, false)
   });
 
   commands.addCommand(CommandIDs.deleteEnvironment, {

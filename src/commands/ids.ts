@@ -5,6 +5,11 @@ export namespace CommandIDs {
   export const addToEnvironment = 'mlops:add-to-environment';
   export const deleteEnvironment = 'mlops:delete-environment';
   export const newNotebook = 'mlops:new-notebook';
+  export const newNotebookLimited = 'mlops:new-notebook-limited';
+
+  export const limits = 'mlops:limits';
+  export const openKernel = 'mlops:open-kernel';
+  export const shutDownKernel = 'mlops:shut-down-kernel';
 
   export const freeze = 'mlops:freeze';
   export const openSnapshot = 'mlops:open-snapshot';

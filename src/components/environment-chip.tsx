@@ -2,11 +2,10 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Button } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import type { KernelStatus } from '../api/nouns';
-import { formatBytes } from '../format';
 import { layersIcon } from '../icons';
 import type { NotebookKernel } from '../models/notebook-kernel';
 import { DriftPopover } from './drift-popover';
+import { KernelUsage } from './kernel-usage';
 import { useChanges } from './list';
 import { ToolbarPopover } from './toolbar-popover';
 
@@ -17,8 +16,9 @@ export function EnvironmentChip(props: {
   onAdd: () => void;
   onFreeze: () => void;
   onSwitch: () => void;
+  onLimits: () => void;
 }): React.ReactElement | null {
-  const { kernel, trans, onAdd, onFreeze, onSwitch } = props;
+  const { kernel, trans, onAdd, onFreeze, onSwitch, onLimits } = props;
   useChanges(kernel);
   const [open, setOpen] = React.useState<'' | 'environment' | 'drift'>('');
   const node = React.useRef<HTMLDivElement>(null);
@@ -80,7 +80,16 @@ export function EnvironmentChip(props: {
           onClose={() => setOpen('')}
         >
           <h3>{label}</h3>
-          <Usage kernel={kernel} trans={trans} />
+          <KernelUsage kernel={kernel} trans={trans} />
+          <Button
+            className="jp-mod-styled"
+            onClick={() => {
+              setOpen('');
+              onLimits();
+            }}
+          >
+            {trans.__('Limits…')}
+          </Button>
           <Button
             className="jp-mod-styled"
             onClick={() => {
@@ -113,59 +122,5 @@ export function EnvironmentChip(props: {
         />
       )}
     </div>
-  );
-}
-
-/** Memory and processor of the kernel's container, now. */
-function Usage(props: {
-  kernel: NotebookKernel;
-  trans: TranslationBundle;
-}): React.ReactElement {
-  const { kernel, trans } = props;
-  const [status, setStatus] = React.useState<KernelStatus | null>(null);
-  const [failed, setFailed] = React.useState('');
-  React.useEffect(() => {
-    let stopped = false;
-    let timer = 0;
-    const look = async () => {
-      try {
-        const now = await kernel.status();
-        if (!stopped) {
-          setStatus(now);
-          setFailed('');
-        }
-      } catch (reason) {
-        if (!stopped) {
-          setFailed(reason instanceof Error ? reason.message : String(reason));
-        }
-      }
-      if (!stopped) {
-        timer = window.setTimeout(look, 3000);
-      }
-    };
-    void look();
-    return () => {
-      stopped = true;
-      window.clearTimeout(timer);
-    };
-  }, [kernel]);
-  if (failed) {
-    return <p>{failed}</p>;
-  }
-  if (!status) {
-    return <p>{trans.__('Looking…')}</p>;
-  }
-  const memory = formatBytes(status.memory ?? 0);
-  return (
-    <dl className="jp-MLOpsChip-usage">
-      <dt>{trans.__('Memory')}</dt>
-      <dd>
-        {status.memory_limit
-          ? trans.__('%1 of %2', memory, formatBytes(status.memory_limit))
-          : memory}
-      </dd>
-      <dt>{trans.__('Processor')}</dt>
-      <dd>{trans.__('%1 cores', (status.cpu ?? 0).toFixed(1))}</dd>
-    </dl>
   );
 }

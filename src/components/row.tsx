@@ -11,7 +11,13 @@ export interface IRowAction {
 
 /** Where a row's context menu finds what it stands for. */
 export interface IRowData {
-  noun: 'environment' | 'snapshot' | 'entry' | 'deployment' | 'operation';
+  noun:
+    | 'environment'
+    | 'snapshot'
+    | 'entry'
+    | 'deployment'
+    | 'operation'
+    | 'kernel';
   id: string;
 }
 

@@ -9,6 +9,7 @@ import type {
   Deployment,
   Environment,
   IEngine,
+  KernelStatus,
   Operation,
   Snapshot
 } from '../api/nouns';
@@ -41,6 +42,7 @@ export class Mlops implements IMlops, IDisposable {
     this.deployments = new Collection<Deployment>(() =>
       this.client.deployments()
     );
+    this.kernels = new Collection<KernelStatus>(() => this.client.kernels());
     this.operations = new OperationsModel(this.client);
     this.operations.ended.connect(this._onEnded, this);
     this.operations.changed.connect(this._onOperations, this);
@@ -68,6 +70,7 @@ export class Mlops implements IMlops, IDisposable {
   readonly environments: Collection<Environment>;
   readonly snapshots: Collection<Snapshot>;
   readonly catalogue: CatalogueModel;
+  readonly kernels: Collection<KernelStatus>;
   readonly deployments: Collection<Deployment>;
   readonly operations: OperationsModel;
 
@@ -87,7 +90,7 @@ export class Mlops implements IMlops, IDisposable {
     this._isDisposed = true;
     this._slow.dispose();
     this._quick.dispose();
-    for (const part of this._collections()) {
+    for (const part of [...this._collections(), this.kernels]) {
       part.dispose();
     }
     Signal.clearData(this);

@@ -11,6 +11,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { addDeploymentCommands } from '../commands/deployments';
 import { addEnvironmentCommands } from '../commands/environments';
 import { CommandIDs } from '../commands/ids';
+import { addKernelCommands } from '../commands/kernels';
 import { addOperationCommands } from '../commands/operations';
 import { addSharingCommands } from '../commands/sharing';
 import { addSnapshotCommands } from '../commands/snapshots';
@@ -63,14 +64,17 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     const folder = () => browser?.model.path ?? '';
     addEnvironmentCommands(context, pages, folder, pickFile);
     addSnapshotCommands(context, pages, notebooks, folder);
+    addKernelCommands(context, notebooks);
     addSharingCommands(context);
     addDeploymentCommands(context, pages);
-    notebooks?.currentChanged.connect(() =>
-      app.commands.notifyCommandChanged(CommandIDs.freeze)
-    );
+    notebooks?.currentChanged.connect(() => {
+      app.commands.notifyCommandChanged(CommandIDs.freeze);
+      app.commands.notifyCommandChanged(CommandIDs.limits);
+    });
     const category = trans.__('Environments');
     for (const command of [
       CommandIDs.newEnvironment,
+      CommandIDs.limits,
       CommandIDs.freeze,
       CommandIDs.exportModel,
       CommandIDs.chooseProject,

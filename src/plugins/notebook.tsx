@@ -78,6 +78,7 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
           })
         }
         onFreeze={() => execute(panel, CommandIDs.freeze)}
+        onLimits={() => execute(panel, CommandIDs.limits)}
         onSwitch={() => void dialogs.selectKernel(panel.sessionContext)}
       />
     ));

@@ -19,6 +19,7 @@ import { CatalogueList } from '../components/catalogue-list';
 import { DeploymentList } from '../components/deployment-list';
 import { EngineLine } from '../components/engine-line';
 import { EnvironmentList } from '../components/environment-list';
+import { KernelList } from '../components/kernel-list';
 import { SnapshotList } from '../components/snapshot-list';
 import { layersIcon } from '../icons';
 import type { IMlops } from '../tokens';
@@ -55,11 +56,12 @@ export class MlopsSidebar extends SidePanel {
         this._run(CommandIDs.refresh)
       )
     ]);
+    this._addSection(trans.__('Kernels'), KernelList);
     this._addSection(trans.__('Snapshots'), SnapshotList);
     this._addSection(trans.__('Team catalogue'), CatalogueList);
     this._addSection(trans.__('Deployments'), DeploymentList);
     // Environments are what people look at most.
-    (this.content as AccordionPanel).setRelativeSizes([5, 4, 3, 3]);
+    (this.content as AccordionPanel).setRelativeSizes([5, 2, 4, 3, 3]);
     const engine = ReactWidget.create(
       <EngineLine model={this._model} trans={trans} run={this._run} />
     );

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from .bodies import Request
 
 
@@ -15,7 +13,8 @@ class GivenLimits(Request):
     """Bytes, or an amount such as `4GiB`."""
     pids: int | None = None
     gpus: int | None = None
-    network: Literal["outbound", "none"] | None = None
+    network: str | None = None
+    """`outbound` or `none`."""
 
 
 class SaveLimits(Request):
