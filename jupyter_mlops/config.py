@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_data_dir
-from traitlets import Dict, Enum, Integer, List, Unicode, default
+from traitlets import Bool, Dict, Enum, Integer, List, Unicode, default
 from traitlets.config import Configurable
 
 from .core.limits import limits_of
@@ -70,6 +70,11 @@ class Mlops(Configurable):
     ).tag(config=True)
     concurrent_builds = Integer(
         2, min=1, help="Builds that run at once; further ones wait for their turn."
+    ).tag(config=True)
+    rebuild_children = Bool(
+        True,
+        help="Whether environments that start from NAME@active are built anew, and made active if "
+        "their smoke notebook passes, when another revision of NAME becomes active.",
     ).tag(config=True)
     targets = Dict(help="Settings of targets by name: {'sagemaker': {'region': 'eu-west-1'}}.").tag(
         config=True
@@ -140,6 +145,7 @@ class Mlops(Configurable):
             max_resources=limits_of(self.max_resources),
             workspace_cap=self.workspace_cap,
             concurrent_builds=self.concurrent_builds,
+            rebuild_children=self.rebuild_children,
             targets={name: dict(value) for name, value in self.targets.items()},
         )
 

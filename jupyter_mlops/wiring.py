@@ -26,6 +26,7 @@ from .services.kernels import Kernels
 from .services.limits import KernelLimitChoices
 from .services.operations import Operations
 from .services.packaging import Packaging
+from .services.rebuilds import Rebuilds
 from .services.reproducing import Reproducing
 from .services.sharing import Sharing
 from .services.snapshots import Snapshots
@@ -43,6 +44,7 @@ class Services:
     engines: EngineProvider
     operations: Operations
     environments: Environments
+    rebuilds: Rebuilds
     kernels: Kernels
     limits: KernelLimitChoices
     snapshots: Snapshots
@@ -68,10 +70,15 @@ def build(
     registries = OciRegistries(settings)
     specs = KernelSpecFolder(settings.data / "kernels")
     common: dict[str, Any] = {"settings": settings, "store": store, "engines": engines}
-    environments = Environments(
-        **common, blobs=blobs, kernel_specs=specs, root_filesystem=Debian(settings)
-    )
     notebooks = ContainerNotebooks(settings, specs)
+    environments = Environments(
+        **common,
+        blobs=blobs,
+        kernel_specs=specs,
+        notebooks=notebooks,
+        root_filesystem=Debian(settings),
+    )
+    operations = Operations(store, settings, on_change)
     limits = KernelLimitChoices(**common)
     kernels = Kernels(**common, environments=environments, notebooks=notebooks, limits=limits)
     snapshots = Snapshots(
@@ -89,8 +96,9 @@ def build(
         store=store,
         blobs=blobs,
         engines=engines,
-        operations=Operations(store, settings, on_change),
+        operations=operations,
         environments=environments,
+        rebuilds=Rebuilds(settings, environments, operations),
         kernels=kernels,
         limits=limits,
         snapshots=snapshots,

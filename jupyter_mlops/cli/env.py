@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .commands import Answer, Noun, add_yes
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from ..core.additions import LeftOut
     from ..core.environment import EnvironmentSpec
     from ..core.imported import Imported
-    from ..core.revision import Revision
+    from ..core.revision import Built
     from .screen import Screen
     from .session import Session
 
@@ -92,7 +93,8 @@ def _read(session: Session, file: str) -> EnvironmentSpec:
 
 async def make(session: Session, args: argparse.Namespace) -> Answer:
     spec, left_out = await _asked(session, args)
-    return await _build(session, _dated(spec, args.date), replace=False, left_out=left_out)
+    spec = _dated(spec, args.date)
+    return await _build(session, spec, replace=False, left_out=left_out, folder=_folder(args))
 
 
 async def _asked(
@@ -175,7 +177,14 @@ async def rebuild(session: Session, args: argparse.Namespace) -> Answer:
         replace=True,
         upgrade=args.upgrade,
         left_out=left_out,
+        folder=_folder(args),
     )
+
+
+def _folder(args: argparse.Namespace) -> Path | None:
+    from .files import absolute
+
+    return absolute(args.file).parent if args.file else None
 
 
 def _dated(spec: EnvironmentSpec, date: str | None) -> EnvironmentSpec:
@@ -190,27 +199,40 @@ async def _build(
     replace: bool,
     upgrade: bool = False,
     left_out: Sequence[LeftOut] = (),
+    folder: Path | None = None,
 ) -> Answer:
-    from .words import plural, size
+    """``folder`` is that of the specification's file, where there is one."""
+    from .followers import follow, show_followers
+    from .words import plural, show_diff, size
 
     for left in left_out:
         session.screen.note(f"Not taken over: {left.name}. {left.reason}")
 
-    environments = session.services.environments
-    revision: Revision = await session.work(
+    services = session.services
+    spec = await services.environments.with_smoke(spec, folder)
+    built: Built = await session.work(
         "build",
         spec.name,
-        lambda progress: environments.build(spec, progress, replace=replace, upgrade=upgrade),
-        lambda built: {"environment": built.environment, "revision": built.number},
+        lambda progress: services.rebuilds.build(spec, progress, replace=replace, upgrade=upgrade),
+        lambda built: built.result(),
     )
-    return Answer(
-        {**session.record(revision), "left_out": left_out},
-        lambda screen: screen.line(
+    revision = built.revision
+    record = session.record(revision)
+    followers = await follow(session, spec.name) if built.moved else []
+
+    def show(screen: Screen) -> None:
+        screen.line(
             f"Environment {revision.environment}, revision {revision.number} is active: "
             f"Python {revision.python}, {plural(revision.packages, 'package')}, "
             f"{size(revision.size)}."
-        ),
-    )
+        )
+        if built.previous and built.moved:
+            screen.line(f"Since revision {built.previous}:")
+            show_diff(screen, built.changes, "No package changed.")
+        show_followers(screen, followers)
+
+    data = {**record, **built.result(), "left_out": left_out, "followers": followers}
+    return Answer(data, show)
 
 
 async def show_all(session: Session, args: argparse.Namespace) -> Answer:
@@ -232,6 +254,7 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
     name = args.name.partition("@")[0]
     environment = await session.services.environments.get(name)
     revisions = await session.services.environments.revisions(name)
+    children = await session.services.environments.children(name)
     spec = environment.spec
 
     def show(screen: Screen) -> None:
@@ -245,21 +268,24 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
                 "apt": spec.apt,
                 "variables": [f"{key}={value}" for key, value in spec.variables.items()],
                 "secrets": spec.secrets,
+                "smoke": spec.smoke,
                 "setup": f"{len(spec.setup.splitlines())} lines" if spec.setup else "",
                 "date": spec.date,
                 "network": spec.network,
                 "created": moment(environment.created),
+                "children": children,
             }
         )
         screen.line()
         screen.table(
-            ("revision", "python", "packages", "size", "image", "created"),
+            ("revision", "python", "packages", "size", "smoke", "image", "created"),
             [
                 (
                     f"{r.number} (active)" if r.number == environment.active else r.number,
                     r.python,
                     r.packages,
                     size(r.size),
+                    "" if r.smoke is None else "passed" if r.smoke.passed else "failed",
                     digest(r.image),
                     moment(r.created),
                 )
@@ -268,7 +294,8 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
             "It has no revision yet.",
         )
 
-    return Answer({"environment": environment, "revisions": revisions}, show)
+    data = {"environment": environment, "revisions": revisions, "children": children}
+    return Answer(data, show)
 
 
 async def compare(session: Session, args: argparse.Namespace) -> Answer:
@@ -287,13 +314,17 @@ async def print_lock(session: Session, args: argparse.Namespace) -> Answer:
 
 
 async def switch(session: Session, args: argparse.Namespace) -> Answer:
+    from .followers import follow, show_followers
+    from .screen import plain
+
     changed = await session.services.environments.activate(args.name, args.revision)
-    return Answer(
-        changed,
-        lambda screen: screen.line(
-            f"Revision {changed.active} of {changed.name} is active; new kernels use it."
-        ),
-    )
+    followers = await follow(session, args.name)
+
+    def show(screen: Screen) -> None:
+        screen.line(f"Revision {changed.active} of {changed.name} is active; new kernels use it.")
+        show_followers(screen, followers)
+
+    return Answer({**plain(changed), "followers": followers}, show)
 
 
 async def remove(session: Session, args: argparse.Namespace) -> Answer:

@@ -50,7 +50,7 @@ async def show_all(session: Session, args: argparse.Namespace) -> Answer:
 
 
 async def show_one(session: Session, args: argparse.Namespace) -> Answer:
-    from .words import moment
+    from .words import moment, read_diff, show_diff
 
     await session.services.operations.recover()
     found = await session.services.operations.get(args.operation)
@@ -67,9 +67,15 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
                 "hint": found.error.hint if found.error else "",
                 "created": moment(found.created),
                 "ended": moment(found.ended) if found.ended else "",
-                "result": [f"{key} {value}" for key, value in found.result.items()],
+                "result": [
+                    f"{key} {value}" for key, value in found.result.items() if key != "changes"
+                ],
             }
         )
+        if found.result.get("changes"):
+            screen.line()
+            screen.line(f"Packages since revision {found.result['previous']}:")
+            show_diff(screen, read_diff(found.result["changes"]))
         if found.phases:
             screen.line()
             rows = [

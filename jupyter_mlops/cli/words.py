@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from ..core.inventory import InventoryDiff
+from ..core.inventory import Change, InventoryDiff
 from .screen import Screen
 
 
@@ -40,16 +40,13 @@ def listed(words: Sequence[str], most: int = 5) -> str:
     return f"{shown} and {len(words) - most} more" if len(words) > most else shown
 
 
+def read_diff(groups: Mapping[str, Sequence[Mapping[str, str]]]) -> InventoryDiff:
+    """A diff as an operation's result has it."""
+    return InventoryDiff(**{k: tuple(Change(**one) for one in v) for k, v in groups.items()})
+
+
 def show_diff(screen: Screen, diff: InventoryDiff, empty: str = "No change.") -> None:
     """One line per package: ``+`` added, ``-`` removed, ``~`` changed, ``!`` edited."""
-    for mark, style, changes in (
-        ("+", "green", diff.added),
-        ("-", "red", diff.removed),
-        ("~", "yellow", diff.changed),
-        ("!", "yellow", diff.patched),
-    ):
-        for change in changes:
-            kind = "" if change.ecosystem == "pypi" else f" ({change.ecosystem})"
-            versions = " → ".join(filter(None, (change.before, change.after)))
-            screen.line(f"{mark} {change.name} {versions}{kind}", style)
+    for line in diff.lines():
+        screen.line(line, {"+": "green", "-": "red"}.get(line[0], "yellow"))
     screen.line(empty if diff.empty else f"{diff.summary()}.")

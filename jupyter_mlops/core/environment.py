@@ -30,6 +30,9 @@ def check_name(name: str, noun: str = "environment") -> str:
     return name
 
 
+_NOT_BUILT = ("name", "description", "secrets", "smoke", "smoke_notebook", "network", "resources")
+
+
 @dataclass(frozen=True)
 class Resources:
     """Limits of one kernel container. Zero means no limit of ours."""
@@ -63,6 +66,11 @@ class EnvironmentSpec:
     values are in no specification, image or record."""
     setup: str = ""
     """A bash script, the last build step."""
+    smoke: str = ""
+    """A notebook that must run to its end before a revision becomes active: its path from the
+    specification's folder, or from the root of Jupyter's files."""
+    smoke_notebook: str = ""
+    """Blob digest of its content, set when the specification is taken in."""
     date: str = ""
     """``YYYY-MM-DD``: the packages that the index had at the end of that day, UTC. Empty: now."""
     network: str = "outbound"
@@ -82,9 +90,9 @@ class EnvironmentSpec:
 
     @property
     def digest(self) -> str:
-        """Hash of all that changes the image: not the name, description or limits."""
+        """Hash of all that changes the image: not the name, description, test or limits."""
         built = asdict(self)
-        for key in ("name", "description", "secrets", "network", "resources"):
+        for key in _NOT_BUILT:
             del built[key]
         if not self.date:
             # Those that were built before there was one keep their digests.

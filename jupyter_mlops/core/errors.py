@@ -6,7 +6,7 @@ which part; ``hint`` says what to do about it. Neither ever holds a secret or a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from .snapshot import Finding
@@ -21,6 +21,8 @@ class MlopsError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.result: dict[str, Any] = {}
+        """What there is all the same, as the result of an operation names it."""
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
@@ -84,6 +86,12 @@ class UnsatisfiableError(BuildFailedError):
     """No set of packages fulfils the requirements."""
 
     code = "unsatisfiable"
+
+
+class SmokeFailedError(MlopsError):
+    """A revision was built, and the notebook that it must run did not run to its end."""
+
+    code = "smoke_failed"
 
 
 class IndexUnavailableError(MlopsError):

@@ -61,7 +61,28 @@ class InventoryDiff:
 
     @property
     def empty(self) -> bool:
-        return not (self.added or self.removed or self.changed or self.patched)
+        return not any(self._groups)
+
+    @property
+    def _groups(self) -> tuple[tuple[Change, ...], ...]:
+        return (self.added, self.removed, self.changed, self.patched)
+
+    def first(self, most: int) -> InventoryDiff:
+        """The first ``most`` of all changes."""
+        left, groups = most, []
+        for group in self._groups:
+            groups.append(group[:left])
+            left -= len(groups[-1])
+        return InventoryDiff(*groups)
+
+    def lines(self) -> list[str]:
+        """One per change: ``+`` added, ``-`` removed, ``~`` changed, ``!`` edited."""
+        return [
+            f"{mark} {change.name} {' → '.join(filter(None, (change.before, change.after)))}"
+            f"{'' if change.ecosystem == 'pypi' else f' ({change.ecosystem})'}"
+            for mark, changes in zip("+-~!", self._groups, strict=True)
+            for change in changes
+        ]
 
     def summary(self) -> str:
         """``2 added, 1 changed``; ``no change`` when empty."""

@@ -54,5 +54,7 @@ class Settings:
     """Bytes of project files that a snapshot takes at most."""
     concurrent_builds: int = 2
     """Builds that one process runs at once; further ones wait for their turn."""
+    rebuild_children: bool = True
+    """Whether environments on ``name@active`` are built anew when that is another revision."""
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Target name to settings of that target."""

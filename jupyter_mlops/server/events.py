@@ -25,7 +25,9 @@ INTERVAL = 0.25
 """Seconds between two events of one operation, unless its state changed."""
 
 _MAKES_KERNELS = ("base", "build", "open", "snapshot")
-"""Operations after whose success the lists of environments and kernel specs are other ones."""
+"""Operations after which the lists of environments and kernel specs are other ones."""
+_DONE = ("succeeded", "failed")
+"""A build may fail with a new revision: one whose smoke notebook did not pass."""
 
 
 def register(event_logger: EventLogger) -> None:
@@ -95,7 +97,7 @@ class Emitter:
             "message": operation.message,
         }
         self._emit(OPERATION, data)
-        if operation.state.value == "succeeded" and operation.kind in _MAKES_KERNELS:
+        if operation.state.value in _DONE and operation.kind in _MAKES_KERNELS:
             self.environments_changed()
 
     def _emit(self, schema_id: str, data: dict[str, Any]) -> None:

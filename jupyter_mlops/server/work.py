@@ -57,8 +57,10 @@ def build(
     async def work(progress: Progress) -> dict[str, Any]:
         for note in notes:
             progress.log(f"{note}\n")
-        revision = await services.environments.build(spec, progress, replace=replace)
-        return {"environment": revision.environment, "revision": revision.number}
+        built = await services.rebuilds.build(spec, progress, replace=replace)
+        if built.moved:
+            await services.rebuilds.follow(spec.name)
+        return built.result()
 
     return work
 

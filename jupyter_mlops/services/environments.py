@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,20 +10,21 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ..core.environment import Base, Environment, EnvironmentSpec
-from ..core.errors import ConflictError, InvalidError, NotFoundError
+from ..core.errors import ConflictError, InvalidError, NotFoundError, SmokeFailedError
 from ..core.imported import Imported
-from ..core.inventory import Inventory
+from ..core.inventory import Inventory, InventoryDiff, diff
 from ..core.ports import (
     Blobs,
     Engine,
     EngineProvider,
     Image,
     KernelSpecs,
+    NotebookRunner,
     Progress,
     RootFilesystem,
     Store,
 )
-from ..core.revision import Revision
+from ..core.revision import Built, Revision
 from ..core.settings import Settings
 from . import spec_file
 from .bases import Bases
@@ -33,6 +35,7 @@ from .imports import reading as imports
 from .imports.local import capture
 from .inventories import Inventories
 from .parents import Family
+from .smoke import Smoke
 from .temporary_containers import remove_left
 
 
@@ -45,6 +48,7 @@ class Environments:
         engines: EngineProvider,
         blobs: Blobs,
         kernel_specs: KernelSpecs,
+        notebooks: NotebookRunner,
         root_filesystem: RootFilesystem,
     ) -> None:
         self._settings = settings
@@ -68,7 +72,9 @@ class Environments:
             bases=self._bases,
             inventories=self._inventories,
         )
-        self._building: set[str] = set()
+        self._smoke = Smoke(settings, blobs, notebooks)
+        self._building: dict[str, asyncio.Event] = {}
+        """What this process builds; set when a build has ended."""
 
     # ------------------------------------------------------------------------------- bases
 
@@ -149,13 +155,16 @@ class Environments:
         replace: bool = False,
         *,
         upgrade: bool = False,
+        keep_spec: bool = False,
     ) -> Revision:
-        """Build ``spec`` and make the result the active revision.
+        """Build ``spec`` and make the result the active revision, if its smoke notebook passes.
 
         A request that was built before returns that revision at once. Without ``replace`` the
         name must be free (ConflictError); one whose first build failed counts as free. With
-        ``upgrade`` newer versions of packages are looked for. After a failure the environment
+        ``upgrade`` newer versions of packages are looked for; with ``keep_spec`` the environment
+        keeps the specification that was last asked for. After a failure the environment
         stays as it was, or, new, stays without a revision; after a cancellation a new one is gone.
+        Raises SmokeFailedError when there is a new revision that did not become active.
         """
         spec = spec_file.validated(spec)
         name = spec.name
@@ -165,15 +174,26 @@ class Environments:
                 "Wait until that build has ended, or cancel it.",
             )
         # Claimed before anything is awaited, so that of two requests one is refused.
-        self._building.add(name)
+        self._building[name] = asyncio.Event()
         try:
-            return await self._build(spec, progress, replace, upgrade)
+            return await self._build(spec, progress, replace, upgrade, keep_spec)
         finally:
-            self._building.discard(name)
+            self._building.pop(name).set()
+
+    async def idle(self, name: str) -> None:
+        """Wait until this process does not build ``name`` any more."""
+        while name in self._building:
+            await self._building[name].wait()
 
     async def _build(
-        self, spec: EnvironmentSpec, progress: Progress, existing: bool, upgrade: bool
+        self,
+        spec: EnvironmentSpec,
+        progress: Progress,
+        existing: bool,
+        upgrade: bool,
+        keep_spec: bool,
     ) -> Revision:
+        spec = await self.with_smoke(spec, None)
         (await Family.read(self._store)).check(spec)
         before = await self._store.environments.get(spec.name)
         if before is not None and before.active and not existing:
@@ -187,24 +207,71 @@ class Environments:
                 name=spec.name, owner=self._settings.owner, spec=spec, created=_now()
             )
         else:
-            environment = replace(before, spec=spec)
+            environment = before if keep_spec else replace(before, spec=spec)
         await self._store.environments.save(environment)
+        known = await self.revisions(spec.name)
+        made: Revision | None = None
         try:
-            revision = await self._builds.build(
-                environment, spec, await self.revisions(spec.name), progress, upgrade=upgrade
-            )
+            revision = await self._builds.build(environment, spec, known, progress, upgrade=upgrade)
+            made = None if revision in known else revision
+            revision = await self._tried(spec, revision, progress)
         except BaseException as error:
             if not isinstance(error, Exception):
-                await to_the_end(self._undo(spec.name, before))
+                await to_the_end(self._undo(spec.name, before, made))
             raise
         return await to_the_end(self._activated(environment, revision))
 
-    async def _undo(self, name: str, before: Environment | None) -> None:
+    async def _tried(
+        self, spec: EnvironmentSpec, revision: Revision, progress: Progress
+    ) -> Revision:
+        """The revision after its smoke notebook passed, now or before; raises SmokeFailedError."""
+        environment = await self.get(spec.name)
+        built = await self.compared(environment.active, revision)
+        if built.previous and built.moved:
+            progress.log(f"Since revision {built.previous}: {built.changes.summary()}\n")
+            progress.log("".join(f"{line}\n" for line in built.changes.lines()))
+        before = revision.smoke
+        if not spec.smoke or (before and before.passed and before.notebook == spec.smoke_notebook):
+            return revision
+        # With a kernel of its own: for the notebook, and for who wants to see why it failed.
+        latest = max(environment.latest, revision.number)
+        await self._store.environments.save(replace(environment, latest=latest))
+        await self._install(environment)
+        result = await self._smoke.run(revision, spec, progress)
+        revision = replace(revision, smoke=result)
+        await self._store.revisions.save(revision)
+        if result.passed:
+            return revision
+        name, number, active = spec.name, revision.number, environment.active
+        error = SmokeFailedError(
+            f"Revision {number} of {name} was built, but its smoke notebook failed. "
+            f"{result.message.rstrip('.')}. "
+            + (f"Revision {active} stays active." if active else "It is not active."),
+            "The log has the notebook's outputs. To use the revision all the same: "
+            f"`jupyter mlops env activate {name} {number}`.",
+        )
+        error.result = built.result()
+        raise error
+
+    async def compared(self, previous: int, revision: Revision) -> Built:
+        """What it changes for users of the revision ``previous``; 0 is none."""
+        before = await self._store.revisions.get(f"{revision.environment}@{previous}")
+        if before is None:
+            return Built(revision, 0, InventoryDiff())
+        changes = diff(await self.inventory(before), await self.inventory(revision))
+        return Built(revision, previous, changes)
+
+    async def _undo(self, name: str, before: Environment | None, made: Revision | None) -> None:
         """After a cancellation everything is as it was."""
+        if made is not None:
+            await remove_own(await self._engines.engine(), made.ref, made.image)
+            await self._store.revisions.delete(f"{name}@{made.number}")
         if before is None:
             await self._store.environments.delete(name)
+            self._kernel_specs.remove(name)
         else:
             await self._store.environments.save(before)
+            await self._install(before)
 
     async def _activated(self, environment: Environment, revision: Revision) -> Revision:
         latest = max(environment.latest, revision.number)
@@ -244,9 +311,33 @@ class Environments:
             (await self.revision(name)).spec,
             description=now.description,
             secrets=now.secrets,
+            smoke=now.smoke,
+            smoke_notebook=now.smoke_notebook,
             network=now.network,
             resources=now.resources,
         )
+
+    async def with_smoke(self, spec: EnvironmentSpec, folder: Path | None) -> EnvironmentSpec:
+        """The specification with the smoke notebook that is in ``folder`` now, else with the one
+        that it was taken with before. Raises InvalidError where there is none at all."""
+        spec = spec_file.validated(spec)
+        taken = await self._smoke.take(folder / spec.smoke if folder and spec.smoke else None)
+        if spec.smoke and not taken and not await self._smoke.known(spec.smoke_notebook):
+            where = f" It is looked for at {folder / spec.smoke}." if folder else ""
+            raise InvalidError(
+                f"smoke: there is no notebook {spec.smoke!r}.{where}",
+                "Its path begins in the specification's folder, or, in JupyterLab, in the folder "
+                "that the file browser shows first.",
+            )
+        return replace(spec, smoke_notebook=taken) if taken else spec
+
+    async def followers(self, name: str) -> builtins.list[str]:
+        """Environments that start from ``name@active``, by name."""
+        return (await Family.read(self._store)).followers(name)
+
+    async def children(self, name: str) -> builtins.list[str]:
+        """Environments that start from any revision of ``name``, by name."""
+        return (await Family.read(self._store)).children(name)
 
     async def resolve(self, text: str) -> tuple[Environment, Revision]:
         """``name`` and ``name@active`` are the active revision, ``name@3`` is that one."""

@@ -241,7 +241,11 @@ class Operations:
         error = failure if isinstance(failure, MlopsError) else explained(failure, running)
         message, hint = running.masked(error.message), running.masked(error.hint)
         running.write(f"\nFailed: {message} {hint}\n")
-        running.end(state=OperationState.FAILED, error=OperationError(error.code, message, hint))
+        running.end(
+            state=OperationState.FAILED,
+            error=OperationError(error.code, message, hint),
+            result=error.result,
+        )
         return error
 
     def _record_cancelled(self, running: RunningOperation) -> MlopsError:

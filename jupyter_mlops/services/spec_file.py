@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +27,7 @@ KEYS = (
     "variables",
     "secrets",
     "setup",
+    "smoke",
     "date",
     "network",
     "resources",
@@ -73,6 +74,7 @@ def parse_spec(text: str, directory: Path | None = None) -> EnvironmentSpec:
         variables=_variables(found.get("variables")),
         secrets=_strings(found.get("secrets"), "secrets"),
         setup=_string(found, "setup"),
+        smoke=_string(found, "smoke"),
         date=_date(found.get("date")),
         network=_string(found, "network") or "outbound",
         resources=_resources(found.get("resources")),
@@ -94,6 +96,7 @@ def validated(spec: EnvironmentSpec) -> EnvironmentSpec:
         check_variable(name, value)
     for name in spec.secrets:
         _check_secret(name, spec.variables)
+    _check_smoke(spec.smoke)
     if spec.date and date.fromisoformat(spec.date) > datetime.now(timezone.utc).date():
         raise InvalidError(
             f"date: {spec.date} has not come yet.", "Leave the date out to have what there is now."
@@ -104,6 +107,7 @@ def validated(spec: EnvironmentSpec) -> EnvironmentSpec:
         spec,
         python=tuple(" ".join(text.split()) for text in spec.python),
         secrets=tuple(dict.fromkeys(spec.secrets)),
+        smoke_notebook=spec.smoke_notebook if spec.smoke else "",
     )
 
 
@@ -281,6 +285,17 @@ def _check_secret(name: str, variables: Mapping[str, str]) -> None:
     if name in variables:
         raise InvalidError(
             f"{name} is both in variables: and in secrets:.", "Leave it in one of them."
+        )
+
+
+def _check_smoke(path: str) -> None:
+    if not path:
+        return
+    parts = PurePosixPath(path).parts
+    if not path.endswith(".ipynb") or path.startswith("/") or ".." in parts:
+        raise InvalidError(
+            f"smoke: {path!r} is not a notebook below this folder.",
+            "Write its path from here, such as `smoke: tests/smoke.ipynb`.",
         )
 
 

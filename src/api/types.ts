@@ -1056,6 +1056,17 @@ export interface components {
              * @default
              */
             setup: string;
+            /**
+             * @description A notebook that must run to its end before a revision becomes active: its path from the
+             *     specification's folder, or from the root of Jupyter's files.
+             * @default
+             */
+            smoke: string;
+            /**
+             * @description Blob digest of its content, set when the specification is taken in.
+             * @default
+             */
+            smoke_notebook: string;
             /** @description Public environment variables; secrets never belong here. */
             variables?: {
                 [key: string]: string;
@@ -1598,6 +1609,8 @@ export interface components {
             ref: string;
             /** @default 0 */
             size: number;
+            /** @default null */
+            smoke: components["schemas"]["SmokeResult"] | null;
             spec: components["schemas"]["EnvironmentSpec"];
         };
         /**
@@ -1644,6 +1657,17 @@ export interface components {
             owner: string;
             /** @description Where snapshots are published when nothing else is said; may be empty. */
             project: string;
+        };
+        /**
+         * SmokeResult
+         * @description What became of a smoke notebook in a revision.
+         */
+        SmokeResult: {
+            ended: string;
+            /** @default  */
+            message: string;
+            notebook: string;
+            passed: boolean;
         };
         /** Snapshot */
         Snapshot: {

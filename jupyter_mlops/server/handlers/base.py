@@ -41,6 +41,7 @@ STATUS = {
     "base_missing": 409,
     "build_failed": 409,
     "unsatisfiable": 409,
+    "smoke_failed": 409,
     "index_unavailable": 503,
     "kernel_dead": 409,
     "registry_unavailable": 503,

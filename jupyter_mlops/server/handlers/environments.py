@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from .. import work
 from .base import MlopsHandler
 
+if TYPE_CHECKING:
+    from ...core.environment import EnvironmentSpec
+    from ..schemas.environments import BuildRequest
 
-class EnvironmentsHandler(MlopsHandler):
+
+class BuildHandler(MlopsHandler):
+    """What handlers share that begin builds."""
+
+    async def asked(self, body: BuildRequest) -> EnvironmentSpec:
+        """The specification; its smoke notebook is below the root of Jupyter's files."""
+        environments = (await self.services()).environments
+        spec = body.asked(environments.parse_spec)
+        return await environments.with_smoke(spec, self.below_root(""))
+
+
+class EnvironmentsHandler(BuildHandler):
     auth_resource = "mlops-environments"
 
     @web.authenticated
@@ -27,7 +43,7 @@ class EnvironmentsHandler(MlopsHandler):
 
         body = self.body(BuildRequest)
         services = await self.services()
-        spec = body.asked(services.environments.parse_spec)
+        spec = await self.asked(body)
         await work.require_free(services, spec.name)
         operation = await services.operations.start(
             "build", spec.name, work.build(services, spec, replace=False)

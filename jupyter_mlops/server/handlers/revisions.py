@@ -8,9 +8,10 @@ from tornado import web
 from ...core.errors import InvalidError
 from .. import work
 from .base import MlopsHandler
+from .environments import BuildHandler
 
 
-class RevisionsHandler(MlopsHandler):
+class RevisionsHandler(BuildHandler):
     auth_resource = "mlops-environments"
 
     @web.authenticated
@@ -30,7 +31,7 @@ class RevisionsHandler(MlopsHandler):
             spec, found = await services.kernels.to_revision(name, body.from_kernel)
             notes = [f"Not taken over: {left.name}. {left.reason}" for left in found.left_out]
         else:
-            spec = body.asked(services.environments.parse_spec)
+            spec = await self.asked(body)
         if spec.name != name:
             raise InvalidError(f"This describes {spec.name!r}, not the environment {name!r}.")
         await services.environments.get(name)
@@ -77,7 +78,9 @@ class ActivateHandler(MlopsHandler):
     @web.authenticated
     @authorized
     async def post(self, name: str, number: str) -> None:
-        activated = await (await self.services()).environments.activate(name, int(number))
+        services = await self.services()
+        activated = await services.environments.activate(name, int(number))
+        await services.rebuilds.follow(name)
         self.running.emitter.environments_changed()
         self.answer(activated)
 
