@@ -82,7 +82,7 @@ async def test_a_child_has_what_its_parent_has(services: Services, tiny_environm
     environments = services.environments
     old = tiny_spec(services, name="older", python=("humanize==4.6.0",))
     await environments.build(old, Recorder())
-    spec = tiny_spec(services, name="child", base="older@1", python=("six",), variables={})
+    spec = tiny_spec(services, name="older-child", base="older@1", python=("six",), variables={})
     revision = await environments.build(spec, Recorder())
     locked = versions(await environments.lock(revision))
     # Complete, and solved together: also what its parent asked for is in it.
@@ -91,11 +91,13 @@ async def test_a_child_has_what_its_parent_has(services: Services, tiny_environm
     installed = (await environments.inventory(revision)).of("pypi")
     assert {name: p.version for name, p in installed.items()} == locked
 
-    with pytest.raises(ConflictError, match="'older' cannot start from 'child'"):
+    with pytest.raises(ConflictError, match="'older' cannot start from 'older-child'"):
         await environments.build(
-            tiny_spec(services, name="older", base="child@active"), Recorder(), replace=True
+            tiny_spec(services, name="older", base="older-child@active"), Recorder(), replace=True
         )
-    with pytest.raises(ConflictError, match="'older' cannot be deleted: child starts from it"):
+    with pytest.raises(
+        ConflictError, match="'older' cannot be deleted: older-child starts from it"
+    ):
         await environments.delete("older")
     for base, words in (
         ("nobody@active", "no environment 'nobody'"),
@@ -110,12 +112,12 @@ async def test_a_child_has_what_its_parent_has(services: Services, tiny_environm
     second = await environments.build(newer, Recorder(), replace=True, upgrade=True)
     upgraded = versions(await environments.lock(second))["humanize"]
     assert upgraded != "4.6.0"
-    moved = tiny_spec(services, name="child", base="older@2", python=("six",), variables={})
+    moved = tiny_spec(services, name="older-child", base="older@2", python=("six",), variables={})
     followed = await environments.build(moved, Recorder(), replace=True)
     assert versions(await environments.lock(followed)) == {
         **versions(await environments.lock(second)), "six": locked["six"]
     }  # fmt: skip
-    await environments.delete("child")
+    await environments.delete("older-child")
     await environments.delete("older")
 
 
@@ -126,22 +128,22 @@ async def test_a_child_never_makes_packages_older_in_silence(
     environments = services.environments
     # jinja2 comes by the parent's setup script: no lock has it, and it counts all the same.
     parent = tiny_spec(
-        services, name="parent", python=("markupsafe>=2",), setup="pip install -q jinja2==3.1.4\n"
+        services, name="kept", python=("markupsafe>=2",), setup="pip install -q jinja2==3.1.4\n"
     )
     await environments.build(parent, Recorder())
     old = ("flask==1.1.4",)  # Needs jinja2 below 3.
     with pytest.raises(UnsatisfiableError, match="jinja2") as caught:
         await environments.build(
-            tiny_spec(services, name="child", base="parent@active", python=old), Recorder()
+            tiny_spec(services, name="kept-child", base="kept@active", python=old), Recorder()
         )
-    assert "starts from parent@1" in caught.value.hint
+    assert "starts from kept@1" in caught.value.hint
     assert "unless you name the package yourself" in caught.value.hint
     # Who names the package has it, and the log says so.
     recorder = Recorder()
-    named = tiny_spec(services, name="child", base="parent@active", python=(*old, "jinja2<3"))
+    named = tiny_spec(services, name="kept-child", base="kept@active", python=(*old, "jinja2<3"))
     revision = await environments.build(named, recorder)
-    assert "jinja2 3.1.4 of parent@1 becomes 2." in recorder.text
+    assert "jinja2 3.1.4 of kept@1 becomes 2." in recorder.text
     found = (await environments.inventory(revision)).of("pypi")
     assert found["jinja2"].version.startswith("2.")
-    await environments.delete("child")
-    await environments.delete("parent")
+    await environments.delete("kept-child")
+    await environments.delete("kept")

@@ -221,24 +221,24 @@ async def test_children_follow_their_parent(
     services: Services, tiny_environment: Tiny, tmp_path: Path
 ):
     environments = services.environments
-    parent = tiny_spec(services, name="parent", python=("humanize==4.6.0",), variables={})
+    parent = tiny_spec(services, name="team", python=("humanize==4.6.0",), variables={})
     await environments.build(parent, Recorder())
     six = {"python": ("six",), "variables": {}}
     child = await with_smoke(
-        services, tmp_path, "import six, humanize", name="child", base="parent@active", **six
+        services, tmp_path, "import six, humanize", name="team-child", base="team@active", **six
     )
     await environments.build(child, Recorder())
     grandchild = tiny_spec(
-        services, name="grandchild", base="child@active", python=(), variables={}
+        services, name="team-grandchild", base="team-child@active", python=(), variables={}
     )
     await environments.build(grandchild, Recorder())
     # Holds with the parent's first revision only.
     strict = await with_smoke(
         services, tmp_path, "import humanize", "assert humanize.__version__ == '4.6.0'",
-        name="strict", base="parent@active", **six,
+        name="strict", base="team@active", **six,
     )  # fmt: skip
     await environments.build(strict, Recorder())
-    pinned = tiny_spec(services, name="pinned", base="parent@1", **six)
+    pinned = tiny_spec(services, name="pinned", base="team@1", **six)
     await environments.build(pinned, Recorder())
     # What was last asked for and could not be built is not what is built again.
     with pytest.raises(UnsatisfiableError):
@@ -247,14 +247,14 @@ async def test_children_follow_their_parent(
         )
     (tmp_path / "smoke.ipynb").unlink()
 
-    newer = tiny_spec(services, name="parent", python=("humanize==4.9.0",), variables={})
+    newer = tiny_spec(services, name="team", python=("humanize==4.9.0",), variables={})
     operation = await build(services, newer)
     assert operation.state is OperationState.SUCCEEDED
     assert operation.result["summary"] == "1 changed"
-    followed = await newest(services, "child", operation.id)
+    followed = await newest(services, "team-child", operation.id)
     assert followed.state is OperationState.SUCCEEDED
     assert followed.result == {
-        "environment": "child",
+        "environment": "team-child",
         "revision": 2,
         "previous": 1,
         "summary": "1 changed",
@@ -269,16 +269,18 @@ async def test_children_follow_their_parent(
     }
     assert [phase.name for phase in followed.phases][-1] == "smoke"
     log, _ = await services.operations.log(followed.id)
-    assert "child starts from parent@active, and that is revision 2 now\n" in log
+    assert "team-child starts from team@active, and that is revision 2 now\n" in log
     assert "~ humanize 4.6.0 → 4.9.0\n" in log
-    assert (await environments.get("child")).active == 2
-    assert (await environments.revision("child")).parent == "parent@2"
-    assert (await environments.get("child")).spec.python != ("six",)  # Still what was asked for.
+    assert (await environments.get("team-child")).active == 2
+    assert (await environments.revision("team-child")).parent == "team@2"
+    assert (await environments.get("team-child")).spec.python != (
+        "six",
+    )  # Still what was asked for.
 
     # Also what follows the follower.
-    second = await newest(services, "grandchild", followed.id)
+    second = await newest(services, "team-grandchild", followed.id)
     assert second.state is OperationState.SUCCEEDED
-    inventory = await environments.inventory(await environments.revision("grandchild"))
+    inventory = await environments.inventory(await environments.revision("team-grandchild"))
     assert inventory.of("pypi")["humanize"].version == "4.9.0"
 
     # Its notebook fails: there is a revision, and the one before stays active.
@@ -289,24 +291,24 @@ async def test_children_follow_their_parent(
     )
     assert refused.result["summary"] == "1 changed"
     assert (await environments.get("strict")).active == 1
-    assert (await environments.revision("strict", 2)).parent == "parent@2"
+    assert (await environments.revision("strict", 2)).parent == "team@2"
     assert (await environments.get("pinned")).active == 1
     assert len(await environments.revisions("pinned")) == 1
 
     # Back again: nothing has to be built.
-    await environments.activate("parent", 1)
-    back = await services.rebuilds.follow("parent")
-    assert [o.subject for o in back] == ["child"]  # The others are built on it already.
+    await environments.activate("team", 1)
+    back = await services.rebuilds.follow("team")
+    assert [o.subject for o in back] == ["team-child"]  # The others are built on it already.
     (returned,) = await ended(services, back[0].id)
     assert [phase.name for phase in returned.phases] == ["resolve"]
-    assert (await environments.get("child")).active == 1
-    await newest(services, "grandchild", returned.id)
+    assert (await environments.get("team-child")).active == 1
+    await newest(services, "team-grandchild", returned.id)
 
     off = Rebuilds(
         replace(services.settings, rebuild_children=False), environments, services.operations
     )
-    await environments.activate("parent", 2)
-    assert await off.follow("parent") == []
-    assert await services.rebuilds.followers("parent") == ["child", "strict"]
-    for name in ("pinned", "strict", "grandchild", "child", "parent"):
+    await environments.activate("team", 2)
+    assert await off.follow("team") == []
+    assert await services.rebuilds.followers("team") == ["strict", "team-child"]
+    for name in ("pinned", "strict", "team-grandchild", "team-child", "team"):
         await environments.delete(name)
