@@ -47,6 +47,9 @@ class Mlops(Configurable):
     apt_mirror = Unicode(
         "", help="Debian mirror of builds and base images. Default: this machine's own."
     ).tag(config=True)
+    cran_mirror = Unicode(
+        "", help="CRAN mirror of builds and kernels, for packages of R. Default: CRAN's own."
+    ).tag(config=True)
     project = Unicode(
         "", help="Where snapshots are published by default: registry.example.com/team/project."
     ).tag(config=True)
@@ -134,6 +137,7 @@ class Mlops(Configurable):
                 ca_bundle=self.ca_bundle,
                 proxies=dict(self.proxies),
                 apt_mirror=self.apt_mirror,
+                cran_mirror=self.cran_mirror,
             ),
             project=self.project,
             insecure_registries=tuple(self.insecure_registries),

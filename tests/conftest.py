@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.parts.registry",
     "tests.parts.aws",
     "tests.parts.services",
+    "tests.parts.r",
 ]

@@ -18,6 +18,7 @@ CA_FILE = f"{RUN_DIR}/ca.crt"
 """Where the certificates are inside containers."""
 
 PYPI = "https://pypi.org/simple"
+CRAN = "https://cloud.r-project.org"
 
 _CA_VARIABLES = (
     "SSL_CERT_FILE",
@@ -51,6 +52,9 @@ def process_environment(network: NetworkSettings) -> dict[str, str]:
         # pip ignores such an index unless it is told so; uv takes it as it is configured.
         hosts = (urlsplit(url).netloc.rpartition("@")[2] for url in plain)
         variables["PIP_TRUSTED_HOST"] = " ".join(dict.fromkeys(hosts))
+    if network.cran_mirror:
+        # The profile of R that a build writes reads it.
+        variables["CRAN_MIRROR"] = network.cran_mirror
     if network.ca_bundle:
         variables.update(dict.fromkeys(_CA_VARIABLES, CA_FILE))
     for name, value in network.proxies.items():
@@ -88,7 +92,8 @@ def without_credentials(url: str) -> str:
 def secrets_of(network: NetworkSettings) -> list[str]:
     """Every user:password and password in the settings, longest first, to mask them in logs."""
     found: set[str] = set()
-    for url in (network.index_url, *network.extra_index_urls, *network.proxies.values()):
+    urls = (network.index_url, *network.extra_index_urls, network.cran_mirror)
+    for url in (*urls, *network.proxies.values()):
         parts = urlsplit(url)
         account = parts.netloc.rpartition("@")[0]
         if account:

@@ -59,6 +59,9 @@ class EnvironmentSpec:
     """PEP 508 requirements."""
     apt: tuple[str, ...] = ()
     """Distribution packages."""
+    r: tuple[str, ...] = ()
+    """Packages of R, as ``name``, ``name==version`` or ``name>=version``. With one or more the
+    environment has R itself and its Jupyter kernel."""
     variables: dict[str, str] = field(default_factory=dict)
     """Public environment variables; secrets never belong here."""
     secrets: tuple[str, ...] = ()
@@ -94,9 +97,10 @@ class EnvironmentSpec:
         built = asdict(self)
         for key in _NOT_BUILT:
             del built[key]
-        if not self.date:
-            # Those that were built before there was one keep their digests.
-            del built["date"]
+        for key in ("date", "r"):
+            if not built[key]:
+                # Those that were built before there was one keep their digests.
+                del built[key]
         return "sha256:" + hashlib.sha256(json.dumps(built, sort_keys=True).encode()).hexdigest()
 
 

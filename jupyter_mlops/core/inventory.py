@@ -10,12 +10,13 @@ class Package:
     """One installed distribution of one ecosystem."""
 
     ecosystem: str
-    """``pypi`` or ``deb``."""
+    """``pypi``, ``cran`` (R) or ``deb``."""
     name: str
     """Normalised (PEP 503) for pypi."""
     version: str
     source: str = ""
-    """PEP 610 origin (URL, VCS commit, directory) where it did not come from an index."""
+    """Where it came from when not from an index: PEP 610 origin (URL, VCS commit, directory) of
+    pypi, address of a repository, or ``file`` for cran."""
     patched: tuple[str, ...] = ()
     """Files whose content is not what RECORD says: edited after installation."""
 
@@ -34,6 +35,8 @@ class Inventory:
     packages: tuple[Package, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
     """The public variables of the image."""
+    r: str = ""
+    """Version of R, as 4.2.2; empty where there is none. Its base packages are no packages."""
 
     def of(self, ecosystem: str) -> dict[str, Package]:
         return {p.name: p for p in self.packages if p.ecosystem == ecosystem}
@@ -44,7 +47,7 @@ class Change:
     """One package, or one fact of the system, on both sides; an empty side has it not."""
 
     ecosystem: str
-    """``pypi``, ``deb`` or ``system``."""
+    """``pypi``, ``cran``, ``deb`` or ``system``."""
     name: str
     before: str
     after: str
@@ -102,7 +105,7 @@ class InventoryDiff:
 def diff(before: Inventory, after: Inventory) -> InventoryDiff:
     """What must be done to ``before`` to make it ``after``, in name order."""
     added, removed, changed, patched = [], [], [], []
-    for ecosystem in ("pypi", "deb"):
+    for ecosystem in ("pypi", "cran", "deb"):
         old, new = before.of(ecosystem), after.of(ecosystem)
         for name in sorted(old.keys() | new.keys()):
             a, b = old.get(name), new.get(name)
@@ -116,7 +119,7 @@ def diff(before: Inventory, after: Inventory) -> InventoryDiff:
                 if set(b.patched) - set(a.patched):
                     files = ", ".join(sorted(set(b.patched) - set(a.patched)))
                     patched.append(Change(ecosystem, name, a.version, files))
-    for name in ("python", "implementation", "os", "libc", "arch"):
+    for name in ("python", "implementation", "r", "os", "libc", "arch"):
         old_fact, new_fact = getattr(before, name), getattr(after, name)
         if old_fact != new_fact:
             changed.append(Change("system", name, old_fact, new_fact))

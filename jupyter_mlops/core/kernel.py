@@ -78,6 +78,15 @@ class KernelEvent:
     """Bytes of memory the container may use; 0 where there is no limit."""
 
 
+def kernel_name(environment: str, revision: int = 0, language: str = "python") -> str:
+    """The kernel spec of an environment's active revision, or of a pinned one.
+
+    Jupyter knows names in lower case only. R's end as the kernel spec that IRkernel itself makes.
+    """
+    pinned = f".r{revision}" if revision else ""
+    return f"mlops-{environment}{pinned}{'.ir' if language.lower() == 'r' else ''}"
+
+
 def kernel_folder(runtime: Path, kernel_id: str) -> Path:
     """The private folder of one kernel below ``Settings.runtime``.
 

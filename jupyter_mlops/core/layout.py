@@ -3,6 +3,9 @@
 ENV_PREFIX = "/opt/env"
 """The virtual environment of every environment."""
 
+R_LIBRARY = f"{ENV_PREFIX}/lib/R/library"
+"""Where R installs packages, in builds and in notebooks; the first place it looks for them."""
+
 RUN_DIR = "/run/mlops"
 """Everything of ours in a running container; below the tmpfs ``/run``, so a freeze drops it."""
 

@@ -55,6 +55,8 @@ class Revision:
     """Requirements of that revision and of those below it, which hold here, too."""
     smoke: SmokeResult | None = None
     """Of the last time that a smoke notebook was run in it."""
+    r: str = ""
+    """R version, where the revision has a kernel of R."""
     operation: str = ""
     """Id of the operation that built it, and so its log."""
 

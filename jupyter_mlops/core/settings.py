@@ -23,6 +23,8 @@ class NetworkSettings:
     """``http_proxy``, ``https_proxy``, ``no_proxy``."""
     apt_mirror: str = ""
     """``http://host/debian``; empty is the host's own where it runs Debian."""
+    cran_mirror: str = ""
+    """CRAN, or a mirror of it, for packages of R; empty is CRAN's own."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -22,15 +23,25 @@ NOT_PUBLIC = {
 }  # fmt: skip
 
 
+R_LIBRARIES = (
+    "/opt/env/lib/R/library",
+    "/usr/local/lib/R/site-library",
+    "/usr/lib/R/site-library",
+)
+"""Where R looks first: what notebooks install, what was installed by hand, the distribution's."""
+
+
 def main():
+    home = r_home()
     inventory = {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "os": os_release(),
         "libc": libc(),
         "arch": platform.machine(),
-        "packages": python_packages() + debian_packages(),
+        "packages": python_packages() + r_packages(home) + debian_packages(),
         "variables": {k: v for k, v in sorted(os.environ.items()) if k not in NOT_PUBLIC and v},
+        "r": description(os.path.join(home, "library", "base")).get("Version", "") if home else "",
     }
     json.dump(inventory, sys.stdout)
 
@@ -131,6 +142,77 @@ def sha256(path):
     except OSError:
         return ""
     return "sha256=" + base64.urlsafe_b64encode(digest.digest()).decode().rstrip("=")
+
+
+def r_home():
+    """Where R is; empty where it is not."""
+    program = shutil.which("R")
+    if not program:
+        return ""
+    try:
+        answer = subprocess.run(
+            [program, "RHOME"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+        )
+    except OSError:
+        return ""
+    return answer.stdout.decode("utf-8", "replace").strip()
+
+
+def r_packages(home):
+    """As R's own library(): the first one of a name is the one that is used. Those that R itself
+    is made of have its version and are left out. R is not started: it would take longer."""
+    if not home:
+        return []
+    libraries = (*R_LIBRARIES, os.path.join(home, "site-library"), os.path.join(home, "library"))
+    found = {}
+    for library in dict.fromkeys(os.path.realpath(library) for library in libraries):
+        try:
+            names = os.listdir(library)
+        except OSError:
+            continue
+        for name in names:
+            fields = description(os.path.join(library, name))
+            # Without `Built` it is a source that was never installed.
+            if fields.get("Package") != name or "Built" not in fields or name in found:
+                continue
+            found[name] = {
+                "ecosystem": "cran",
+                "name": name,
+                "version": fields.get("Version", ""),
+                "source": r_source(fields),
+                "patched": [],
+                "base": fields.get("Priority") == "base",
+            }
+    kept = [found[name] for name in sorted(found) if not found[name]["base"]]
+    for package in kept:
+        del package["base"]
+    return kept
+
+
+def r_source(fields):
+    """Where it came from, when not from CRAN or the like; without credentials."""
+    kind = fields.get("RemoteType", "")
+    if kind not in ("", "standard", "cran"):
+        url = re.sub(r"(?<=//)[^/@]*@", "", fields.get("RemoteUrl", ""))
+        where = "/".join(filter(None, (fields.get("RemoteUsername"), fields.get("RemoteRepo"))))
+        commit = fields.get("RemoteSha", "")
+        return "{}+{}{}".format(kind, where or url or "unknown", "@" + commit if commit else "")
+    # Whoever gives packages out writes this line into them: CRAN, its mirrors, Bioconductor.
+    return "" if fields.get("Repository") or "biocViews" in fields else "file"
+
+
+def description(folder):
+    """The fields of an installed package's DESCRIPTION; of long ones the first line."""
+    fields = {}
+    try:
+        with open(os.path.join(folder, "DESCRIPTION"), encoding="utf-8", errors="replace") as file:
+            for line in file:
+                key, colon, value = line.partition(":")
+                if colon and not line[0].isspace():
+                    fields[key] = value.strip()
+    except OSError:
+        pass
+    return fields
 
 
 def debian_packages():

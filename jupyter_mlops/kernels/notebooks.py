@@ -186,6 +186,7 @@ def _config(settings: Settings) -> Config:
                 "ca_bundle": network.ca_bundle,
                 "proxies": dict(network.proxies),
                 "apt_mirror": network.apt_mirror,
+                "cran_mirror": network.cran_mirror,
                 "secrets": dict(settings.secrets),
                 "max_resources": {
                     name: value

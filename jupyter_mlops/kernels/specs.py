@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.environment import Environment, EnvironmentSpec
+from ..core.kernel import kernel_name
 from ..core.layout import ENV_PREFIX
 from ..core.revision import Revision
 from ..core.snapshot import Snapshot
@@ -18,15 +19,39 @@ from ..core.snapshot import Snapshot
 PROVISIONER = "jupyter-mlops-provisioner"
 PREFIX = "mlops-"
 
-_ARGV = [
-    f"{ENV_PREFIX}/bin/python",
-    # Without it the debugger warns that it may miss breakpoints.
-    "-Xfrozen_modules=off",
-    "-m",
-    "ipykernel_launcher",
-    "-f",
-    "{connection_file}",
-]
+
+@dataclass(frozen=True)
+class _Language:
+    """How a kernel of it is started, and what it can do."""
+
+    name: str
+    """As kernels say it themselves."""
+    argv: tuple[str, ...]
+    interrupt_mode: str
+    debugger: bool
+
+
+_PYTHON = _Language(
+    "python",
+    (
+        f"{ENV_PREFIX}/bin/python",
+        # Without it the debugger warns that it may miss breakpoints.
+        "-Xfrozen_modules=off",
+        "-m",
+        "ipykernel_launcher",
+        "-f",
+        "{connection_file}",
+    ),
+    interrupt_mode="message",
+    debugger=True,
+)
+_R = _Language(
+    "R",
+    ("R", "--no-echo", "-e", "IRkernel::main()", "--args", "{connection_file}"),
+    # IRkernel knows no interrupt message.
+    interrupt_mode="signal",
+    debugger=False,
+)
 
 
 class KernelSpecFolder:
@@ -37,22 +62,25 @@ class KernelSpecFolder:
         self.path = path
 
     def install_environment(self, environment: Environment, revisions: Sequence[Revision]) -> None:
-        """Write the active revision's spec and a pinned one for each of ``revisions``; pinned
-        ones of other revisions go.
+        """Write the active revision's spec and a pinned one for each of ``revisions``, those that
+        have R one of each more; those of other revisions go.
 
         Secrets, network and limits are those of the environment as it is now: changing them
         makes no revision, and what is forbidden is forbidden in all of them.
         """
-        name = PREFIX + environment.name
-        wanted = {f"{name}.r{revision.number}": revision for revision in revisions}
-        active = [revision for revision in revisions if revision.number == environment.active]
-        for pinned, revision in wanted.items():
-            self._write(pinned, _of_revision(revision, "always ", environment.spec))
-        for revision in active:
-            self._write(name, _of_revision(revision, "", environment.spec))
-        if not active:
-            self._delete(self.path / name)
-        for folder in self.path.glob(f"{name}.r*"):
+        wanted: set[str] = set()
+        for revision in revisions:
+            for language in (_PYTHON, _R) if revision.r else (_PYTHON,):
+                spec = _of_revision(revision, "always ", environment.spec, language)
+                name = kernel_name(environment.name, revision.number, language.name)
+                self._write(name, spec)
+                wanted.add(name)
+                if revision.number == environment.active:
+                    spec = _of_revision(revision, "", environment.spec, language)
+                    name = kernel_name(environment.name, language=language.name)
+                    self._write(name, spec)
+                    wanted.add(name)
+        for folder in self._folders(environment.name):
             if folder.name not in wanted:
                 self._delete(folder)
 
@@ -62,8 +90,13 @@ class KernelSpecFolder:
         return name
 
     def remove(self, name: str) -> None:
-        for folder in (self.path / (PREFIX + name), *self.path.glob(f"{PREFIX}{name}.r*")):
+        for folder in self._folders(name):
             self._delete(folder)
+
+    def _folders(self, name: str) -> list[Path]:
+        """All that there may be of an environment or snapshot."""
+        own = PREFIX + name
+        return [self.path / own, self.path / f"{own}.ir", *self.path.glob(f"{own}.r*")]
 
     def _write(self, name: str, spec: dict[str, Any]) -> None:
         folder = self.path / name
@@ -79,10 +112,14 @@ class KernelSpecFolder:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _of_revision(revision: Revision, which: str, now: EnvironmentSpec) -> dict[str, Any]:
-    python = ".".join(revision.python.split(".")[:2])
-    facts = [f"{which}r{revision.number}", *([f"Python {python}"] if python else [])]
+def _of_revision(
+    revision: Revision, which: str, now: EnvironmentSpec, language: _Language
+) -> dict[str, Any]:
+    title, full = ("R", revision.r) if language is _R else ("Python", revision.python)
+    version = ".".join(full.split(".")[:2])
+    facts = [f"{which}r{revision.number}", *([f"{title} {version}"] if version else [])]
     return _spec(
+        language,
         f"{revision.environment} ({', '.join(facts)})",
         config={
             "environment": revision.environment,
@@ -105,6 +142,7 @@ def _of_revision(revision: Revision, which: str, now: EnvironmentSpec) -> dict[s
 def _of_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     lock = snapshot.member("lock")
     return _spec(
+        _R if snapshot.language == _R.name else _PYTHON,
         f"{snapshot.name} (snapshot {snapshot.id[2:8]})",
         config={
             "environment": snapshot.environment,
@@ -123,15 +161,17 @@ def _of_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     )
 
 
-def _spec(display_name: str, config: dict[str, Any], pointer: dict[str, Any]) -> dict[str, Any]:
+def _spec(
+    language: _Language, display_name: str, config: dict[str, Any], pointer: dict[str, Any]
+) -> dict[str, Any]:
     """``pointer`` is what the front end writes into a notebook."""
     return {
-        "argv": _ARGV,
+        "argv": list(language.argv),
         "display_name": display_name,
-        "language": "python",
-        "interrupt_mode": "message",
+        "language": language.name,
+        "interrupt_mode": language.interrupt_mode,
         "metadata": {
-            "debugger": True,
+            "debugger": language.debugger,
             "jupyter_mlops": pointer,
             "kernel_provisioner": {"provisioner_name": PROVISIONER, "config": config},
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -14,7 +14,7 @@ from ..core.ports import Blobs, Engine, EngineProvider, Image, Progress, Store
 from ..core.revision import Revision, identity
 from ..core.settings import Settings
 from .bases import Bases, Start
-from .build_steps import apt, python
+from .build_steps import apt, python, r
 from .build_steps.container import BuildContainer, build_container, image_variables, new_ref
 from .build_steps.freeze import freeze
 from .build_steps.resolve import find_python, only_adds, requirements, resolve, use
@@ -122,7 +122,9 @@ class Builds:
             if revision is None and only_adds(job.preferred, lock):
                 if set(job.spec.apt) != set(below.spec.apt):
                     await self._apt(container, job)
-                revision = await self._finish(container, job, lock, keep_others=True)
+                revision = await self._finish(
+                    container, job, lock, keep_others=True, have_r=set(below.spec.r)
+                )
             return revision, lock
 
     async def _anew(self, job: _Job, lock: str) -> Revision:
@@ -206,13 +208,26 @@ class Builds:
         await apt.install(container, job.spec.apt)
 
     async def _finish(
-        self, container: BuildContainer, job: _Job, lock: str, *, keep_others: bool
+        self,
+        container: BuildContainer,
+        job: _Job,
+        lock: str,
+        *,
+        keep_others: bool,
+        have_r: Set[str] = frozenset(),
     ) -> Revision:
+        """``have_r``: packages of R that are there already."""
         progress, spec = job.progress, job.spec
         progress.phase("prepare", "Making the virtual environment")
         await python.prepare(container, await find_python(container))
         progress.phase("python", "Installing Python packages")
         await python.install(container, keep_others=keep_others)
+        if set(spec.r) - have_r:
+            progress.phase("r", "Installing R and its packages")
+            await r.install(container, spec.r)
+        else:
+            # A base may have R of its own.
+            await r.configure(container)
         if spec.setup.strip():
             progress.phase("setup", "Running the setup script")
             await run_setup(container, spec.setup)
@@ -247,6 +262,7 @@ class Builds:
                 python=inventory.python,
                 parent=job.start.revision,
                 inherited=job.start.requirements,
+                r=inventory.r if r.KERNEL in inventory.of("cran") else "",
                 operation=_operation(progress),
             )
             await self._store.revisions.save(revision)
@@ -290,6 +306,7 @@ class Builds:
         equal = (
             active.base_image == job.base.id
             and set(before.apt) <= set(after.apt)
+            and set(before.r) <= set(after.r)
             and not before.setup.strip()
             # A variable of an image can be changed, but never be taken away.
             and before.variables.keys() <= after.variables.keys()

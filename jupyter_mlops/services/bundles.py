@@ -125,7 +125,7 @@ def _purl(package: Package, inventory: Inventory) -> Any:
         return PackageURL(
             "deb", distribution, package.name, package.version, {"arch": architecture}
         )
-    return PackageURL("pypi", None, package.name, package.version)
+    return PackageURL(package.ecosystem, None, package.name, package.version)
 
 
 def provenance(

@@ -169,7 +169,7 @@ class _Run:
     def __init__(self, file: Path, snapshot_language: str) -> None:
         self._file = file
         self._copy = file.with_name(file.stem + SUFFIX)
-        self._language = snapshot_language
+        self._language = snapshot_language.lower()
         self._seconds: dict[int, float] = {}
         """By the cell's number among code cells, from 1."""
 

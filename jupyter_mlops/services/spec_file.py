@@ -24,6 +24,7 @@ KEYS = (
     "description",
     "python",
     "apt",
+    "r",
     "variables",
     "secrets",
     "setup",
@@ -37,6 +38,7 @@ RESERVED_VARIABLES = frozenset({"PATH", "VIRTUAL_ENV", "HOME", "HOSTNAME", "PWD"
 """Ours or the engine's: setting them would break the environment."""
 
 _APT = re.compile(r"^[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?(?:=[A-Za-z0-9.+:~-]+)?$")
+_R = re.compile(r"^[A-Za-z][A-Za-z0-9.]*[A-Za-z0-9](?:(?:==|>=)[0-9]+(?:[.-][0-9]+)*)?$")
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _SECRET_WORDS = frozenset({"SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "CREDENTIALS"})
 _SECRET_ENDS = ("API_KEY", "APIKEY", "ACCESS_KEY", "PRIVATE_KEY")
@@ -71,6 +73,7 @@ def parse_spec(text: str, directory: Path | None = None) -> EnvironmentSpec:
         description=_string(found, "description"),
         python=_python(found.get("python"), directory),
         apt=_strings(found.get("apt"), "apt"),
+        r=_strings(found.get("r"), "r"),
         variables=_variables(found.get("variables")),
         secrets=_strings(found.get("secrets"), "secrets"),
         setup=_string(found, "setup"),
@@ -92,6 +95,8 @@ def validated(spec: EnvironmentSpec) -> EnvironmentSpec:
                 f"{name!r} in apt: is not the name of a distribution package.",
                 "Write names as `apt install` takes them, such as libgomp1 or libgomp1=12.2.0-14.",
             )
+    for text in spec.r:
+        check_r_package(text)
     for name, value in spec.variables.items():
         check_variable(name, value)
     for name in spec.secrets:
@@ -137,6 +142,16 @@ def check_requirement(text: str) -> Requirement:
             "the server's settings (Mlops.index_url).",
         )
     return requirement
+
+
+def check_r_package(text: str) -> None:
+    """Raises InvalidError for what is neither ``name`` nor ``name==version``, ``name>=version``."""
+    if not _R.match(text):
+        raise InvalidError(
+            f"{text!r} in r: is not a package of R.",
+            "Write names as `install.packages` takes them, such as data.table, or with a version: "
+            "data.table==1.14.8.",
+        )
 
 
 def requirements_file(

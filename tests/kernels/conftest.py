@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from traitlets.config import Config
 
 from jupyter_mlops.core.environment import Environment, EnvironmentSpec
-from jupyter_mlops.core.kernel import KernelEvent
+from jupyter_mlops.core.kernel import KernelEvent, kernel_name
 from jupyter_mlops.core.revision import Revision
 from jupyter_mlops.kernels.provisioner import ProvisionerParts
 from jupyter_mlops.kernels.specs import KernelSpecFolder
@@ -105,6 +106,8 @@ class Place:
     workspace: Path
     image: str
     events: list[KernelEvent]
+    r: str = ""
+    """Version of R in the image: then kernels are those of R."""
     kernels: list[Kernel] = field(default_factory=list)
 
     def install(self, name: str = "tiny", **fields: Any) -> str:
@@ -122,10 +125,11 @@ class Place:
             identity="",
             created="2026-01-01T00:00:00+00:00",
             python="3.11.2",
+            r=self.r,
         )
         environment = Environment(name, "tests", spec, revision.created, active=1, latest=1)
         self.specs.install_environment(environment, [revision])
-        return f"mlops-{name}"
+        return kernel_name(name, language="R" if self.r else "python")
 
     def kernel(self, name: str = "tiny", **fields: Any) -> Kernel:
         manager = AsyncIOLoopKernelManager(
@@ -225,19 +229,27 @@ def kernel_images(
     tiny_environment: Tiny, services_config: Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], str]]:
     """The id of the small environment's image on an engine; brought to Podman when asked for."""
-    folder = tmp_path_factory.mktemp("images")
+    with images_of(tiny_environment, services_config, tmp_path_factory.mktemp("images")) as image:
+        yield image
+
+
+@contextmanager
+def images_of(
+    environment: Tiny, services_config: Config, folder: Path
+) -> Iterator[Callable[[str], str]]:
+    """From an engine's name to the id of the environment's image there."""
     podman = make_config(folder / "data", folder / "run", "podman")
-    found = {"docker": tiny_environment.revision.image}
+    found = {"docker": environment.revision.image}
 
     async def bring() -> str:
         source, target = open_services(services_config), open_services(podman)
         try:
             archive = folder / "tiny.tar"
-            await (await source.engines.engine()).save_image(tiny_environment.revision.ref, archive)
+            await (await source.engines.engine()).save_image(environment.revision.ref, archive)
             engine = await target.engines.engine()
             await engine.load_image(archive)
             archive.unlink()
-            image = await engine.image(tiny_environment.revision.image)
+            image = await engine.image(environment.revision.image)
             assert image is not None, "an image has the same id on every engine"
             return image.id
         finally:

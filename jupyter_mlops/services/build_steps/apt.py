@@ -1,9 +1,9 @@
-"""Phase apt: distribution packages. Lists and archives stay in the cache volume."""
+"""Distribution packages, for the phases apt and r. Lists and archives stay in the cache volume."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...core.container_network import CA_FILE
 from ...core.errors import BuildFailedError, MlopsError
@@ -16,7 +16,7 @@ _NO_APT = 78
 
 # The configuration names folders outside the image, so nothing needs to be removed from it
 # afterwards. A lock, since apt refuses to wait for its own.
-_INSTALL = f"""
+_PREPARE = f"""
 set -e
 command -v apt-get >/dev/null || exit {_NO_APT}
 . /etc/os-release
@@ -47,35 +47,76 @@ if [ -n "$MLOPS_APT_MIRROR" ] && [ "$ID" = debian ]; then
 fi
 export APT_CONFIG={RUN_DIR}/apt/apt.conf
 if command -v flock >/dev/null; then exec 9>"$dir/lock"; flock 9; fi
-apt-get update -q
+"""
+
+_INSTALL = """
+[ -z "$MLOPS_UPDATE" ] || apt-get update -q
 apt-get install -q -y "$@" </dev/null
 rm -f /var/log/dpkg.log /var/log/alternatives.log /var/cache/debconf/*-old
 rm -f /var/lib/dpkg/*-old
 """
 
 
-async def install(container: BuildContainer, packages: Sequence[str]) -> None:
-    """Raises BuildFailedError that names the package."""
+_CANDIDATES = """
+apt-get update -q >&2
+apt-cache policy "$@"
+"""
+
+
+async def install(
+    container: BuildContainer, packages: Sequence[str], *, step: str = "apt", update: bool = True
+) -> None:
+    """``update``: fetch the distribution's lists first. Raises BuildFailedError that names the
+    package."""
 
     def on_line(line: str) -> None:
         found = re.match(r"(?:Unpacking|Setting up) (\S+)", line)
         if found:
             container.progress.update(f"Installing {found[1]}")
 
+    await container.run(
+        step,
+        _PREPARE + _INSTALL,
+        *packages,
+        environment={**_environment(container), "MLOPS_UPDATE": "yes" if update else ""},
+        on_line=on_line,
+        failed=_failed(step),
+    )
+
+
+async def candidates(
+    container: BuildContainer, packages: Sequence[str], *, step: str
+) -> dict[str, str]:
+    """Package to the version that the distribution has now; without those it has not."""
+    said = await container.run(
+        step,
+        _PREPARE + _CANDIDATES,
+        *packages,
+        environment=_environment(container),
+        failed=_failed(step),
+    )
+    found: dict[str, str] = {}
+    name = ""
+    for line in said.splitlines():
+        if line and not line[0].isspace():
+            name = line.rstrip(":").partition(":")[0]
+        elif line.strip().startswith("Candidate:") and "(none)" not in line:
+            found[name] = line.split()[1]
+    return found
+
+
+def _environment(container: BuildContainer) -> dict[str, str]:
+    return {"MLOPS_APT_MIRROR": container.settings.network.apt_mirror}
+
+
+def _failed(step: str) -> Callable[[int, StepOutput], MlopsError]:
     def failed(code: int, output: StepOutput) -> MlopsError:
         if code == _NO_APT:
             return BuildFailedError(
-                "The build failed in the step apt: the base image is not Debian or Ubuntu, so it "
-                "has no apt.",
-                "Choose another base image, or remove the `apt:` lines.",
+                f"The build failed in the step {step}: the base image is not Debian or Ubuntu, so "
+                "it has no apt.",
+                f"Choose another base image, or remove the `{step}:` lines.",
             )
-        return apt_failed(code, output)
+        return apt_failed(code, output, step)
 
-    await container.run(
-        "apt",
-        _INSTALL,
-        *packages,
-        environment={"MLOPS_APT_MIRROR": container.settings.network.apt_mirror},
-        on_line=on_line,
-        failed=failed,
-    )
+    return failed

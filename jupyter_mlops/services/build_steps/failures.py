@@ -28,7 +28,7 @@ _URL = re.compile(r"https?://[^\s`'\")]+")
 def step_failed(step: str, code: int, output: StepOutput, what: str = "") -> MlopsError:
     """A failure of any step. ``what`` completes "The build failed in the step X, …"."""
     text = output.text()
-    if _DISK_FULL.search(text):
+    if disk_full_in(text):
         return disk_full(f"The build failed in the step {step}")
     known = _unreachable(step, text)
     if known:
@@ -45,6 +45,11 @@ def step_failed(step: str, code: int, output: StepOutput, what: str = "") -> Mlo
         f"The build failed in the step {step}{', ' + what if what else ''}.{said}",
         "The whole output is in the operation's log.",
     )
+
+
+def disk_full_in(text: str) -> bool:
+    """Whether a program complained of it."""
+    return bool(_DISK_FULL.search(text))
 
 
 def disk_full(where: str) -> DiskFullError:
@@ -138,7 +143,7 @@ def python_failed(step: str) -> Callable[[int, StepOutput], MlopsError]:
     return failed
 
 
-def apt_failed(code: int, output: StepOutput) -> MlopsError:
+def apt_failed(code: int, output: StepOutput, step: str = "apt") -> MlopsError:
     """Of ``apt-get``: names the package."""
     text = output.text()
     for pattern in (
@@ -150,17 +155,17 @@ def apt_failed(code: int, output: StepOutput) -> MlopsError:
         found = re.search(pattern, text)
         if found:
             return BuildFailedError(
-                f"The build failed in the step apt: the distribution has no package "
+                f"The build failed in the step {step}: the distribution has no package "
                 f"{found[1]!r}{_version(found[0])}.",
-                "Check the name under `apt:`; it is the name that `apt install` takes.",
+                f"Check the name under `{step}:`; it is the name that `apt install` takes.",
             )
     errors = [line.strip()[3:] for line in output.lines if line.startswith("E: ")]
-    general = step_failed("apt", code, output)
+    general = step_failed(step, code, output)
     if errors and type(general) is BuildFailedError and general.message.find("It said") >= 0:
         broken = re.search(r"error processing package (\S+)", text)
         who = f" The package {broken[1]} could not be set up." if broken else ""
         return BuildFailedError(
-            f"The build failed in the step apt.{who} It said: {errors[0]}", general.hint
+            f"The build failed in the step {step}.{who} It said: {errors[0]}", general.hint
         )
     return general
 
@@ -186,7 +191,7 @@ def _unreachable(step: str, text: str) -> MlopsError | None:
     """Network, certificate and right, which look alike in all steps."""
     url = _URL.search(text)
     host = f" {url[0].split('/')[2].rpartition('@')[2]}" if url else ""
-    source = "The distribution's mirror" if step == "apt" else "The package index"
+    source = _source(step, text)
     if _CERTIFICATE.search(text):
         return BuildFailedError(
             f"The build failed in the step {step}: {source.lower()}{host} has a certificate that "
@@ -213,3 +218,10 @@ def _unreachable(step: str, text: str) -> MlopsError | None:
             "Mlops.proxies in Jupyter's configuration.",
         )
     return None
+
+
+def _source(step: str, text: str) -> str:
+    """What was asked. The phase r asks two."""
+    if step == "apt" or (step == "r" and re.search(r"^(?:E|W|Err:\d+)[: ]", text, re.M)):
+        return "The distribution's mirror"
+    return "The CRAN mirror" if step == "r" else "The package index"

@@ -1,0 +1,100 @@
+"""An environment with R, and packages of R made by the tests themselves."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from traitlets.config import Config
+
+from .engines import run_apart
+from .services import Recorder, Tiny, open_services
+
+SPEC = """
+name: tiny-r
+base: debian
+r: [data.table]
+"""
+
+
+@pytest.fixture(scope="session")
+def r_environment(services_config: Config) -> Tiny:
+    """R from the distribution with one package, built once a session; as ``tiny_environment``."""
+
+    async def build() -> Tiny:
+        services = open_services(services_config)
+        recorder = Recorder()
+        try:
+            revision = await services.environments.build(
+                services.environments.parse_spec(SPEC), recorder
+            )
+            return Tiny(await services.environments.get("tiny-r"), revision, recorder)
+        finally:
+            await services.close()
+
+    return run_apart(build())
+
+
+def source_package(
+    folder: Path,
+    name: str,
+    version: str = "1.0",
+    *,
+    code: str = "answer <- function() 42",
+    imports: str = "",
+    c: str = "",
+    configure: str = "",
+    repository: str = "CRAN",
+) -> Path:
+    """``name_version.tar.gz``, as CRAN gives packages out. ``c`` is a C file to be compiled,
+    ``configure`` a shell script; without ``repository`` it is somebody's own."""
+    fields = {
+        "Package": name,
+        "Version": version,
+        "Title": "Made For a Test",
+        "Author": "Ada",
+        "Maintainer": "Ada <ada@example.com>",
+        "Description": "Nothing.",
+        "License": "MIT",
+        "Imports": imports,
+        "NeedsCompilation": "yes" if c else "no",
+        "Repository": repository,
+    }
+    files = {
+        "DESCRIPTION": "".join(f"{key}: {value}\n" for key, value in fields.items() if value),
+        "NAMESPACE": 'exportPattern("^[a-z]+")\n' + (f"useDynLib({name})\n" if c else ""),
+        "R/code.R": code + "\n",
+        "src/code.c": c,
+        "configure": configure,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{name}_{version}.tar.gz"
+    with tarfile.open(target, "w:gz") as tar:
+        for path, text in files.items():
+            if text:
+                member = tarfile.TarInfo(f"{name}/{path}")
+                member.size = len(text.encode())
+                member.mode = 0o755 if path == "configure" else 0o644
+                tar.addfile(member, io.BytesIO(text.encode()))
+    return target
+
+
+def index(contrib: Path, older: Sequence[Path] = ()) -> None:
+    """Write ``PACKAGES`` over the packages in ``src/contrib``; ``older`` are moved to where CRAN
+    keeps those that are not the newest."""
+    for file in older:
+        archive = contrib / "Archive" / file.name.partition("_")[0]
+        archive.mkdir(parents=True, exist_ok=True)
+        file.rename(archive / file.name)
+    listed = ("Package", "Version", "Imports", "Depends", "License", "NeedsCompilation")
+    stanzas = []
+    for file in sorted(contrib.glob("*.tar.gz")):
+        with tarfile.open(file) as tar:
+            member = tar.extractfile(f"{file.name.partition('_')[0]}/DESCRIPTION")
+            assert member is not None
+            lines = member.read().decode().splitlines()
+        stanzas.append("\n".join(line for line in lines if line.partition(":")[0] in listed))
+    (contrib / "PACKAGES").write_text("\n\n".join(stanzas) + "\n")
