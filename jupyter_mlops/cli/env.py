@@ -223,8 +223,8 @@ async def _build(
     def show(screen: Screen) -> None:
         screen.line(
             f"Environment {revision.environment}, revision {revision.number} is active: "
-            f"Python {revision.python}, {plural(revision.packages, 'package')}, "
-            f"{size(revision.size)}."
+            f"Python {revision.python}, {f'R {revision.r}, ' if revision.r else ''}"
+            f"{plural(revision.packages, 'package')}, {size(revision.size)}."
         )
         if built.previous and built.moved:
             screen.line(f"Since revision {built.previous}:")
@@ -266,6 +266,7 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
                 "base": spec.base,
                 "python": spec.python,
                 "apt": spec.apt,
+                "r": spec.r,
                 "variables": [f"{key}={value}" for key, value in spec.variables.items()],
                 "secrets": spec.secrets,
                 "smoke": spec.smoke,

@@ -21,8 +21,8 @@ parsed <- function(text) {
 
 fits <- function(version, asked) {
   switch(asked$operator,
-    "==" = package_version(version) == package_version(asked$version),
-    ">=" = package_version(version) >= package_version(asked$version),
+    "==" = numeric_version(version) == numeric_version(asked$version),
+    ">=" = numeric_version(version) >= numeric_version(asked$version),
     TRUE
   )
 }
@@ -38,7 +38,10 @@ listed <- function(url, filters = NULL) {
   found <- withCallingHandlers(
     available.packages(contriburl = url, filters = filters),
     warning = function(w) {
-      problems <<- c(problems, conditionMessage(w))
+      # Of each form of the list that the mirror does not have there is a warning, too.
+      if (grepl("unable to access index", conditionMessage(w))) {
+        problems <<- c(problems, conditionMessage(w))
+      }
       invokeRestart("muffleWarning")
     }
   )
@@ -71,14 +74,16 @@ main <- function(mode, asked) {
     newest <- if (a$name %in% rownames(packages)) packages[a$name, "Version"]
     if (a$operator == "==" && (is.null(newest) || !fits(newest, a))) keep_old(a, remote, folder)
   }
-  if (dir.exists(folder)) {
+  if (length(list.files(folder, "[.]tar[.]gz$"))) {
     tools::write_PACKAGES(folder, type = "source")
     old <- listed(paste0("file://", folder), filters = list())
     packages <- rbind(old, packages[!(rownames(packages) %in% rownames(old)), , drop = FALSE])
   }
   for (a in asked) check(a, packages, remote)
   names <- vapply(asked, function(a) a$name, "")
+  below <- setdiff(unlist(tools::package_dependencies(names, packages, recursive = TRUE)), names(have))
   if (mode == "install") {
+    for (name in setdiff(below, rownames(packages))) give_up("missing", name)
     options(timeout = 600)
     install.packages(names, lib = Sys.getenv("R_LIBS_USER"), available = packages,
                      contriburl = unique(packages[, "Repository"]), type = "source")
@@ -88,11 +93,12 @@ main <- function(mode, asked) {
     }
     return()
   }
-  below <- unlist(tools::package_dependencies(names, packages, recursive = TRUE))
-  for (name in union(names, setdiff(below, names(have)))) {
-    if (!(name %in% rownames(packages))) give_up("missing", name)
-    compiled <- identical(packages[name, "NeedsCompilation"], "no")
-    cat("need", name, packages[name, "Version"], if (compiled) "no" else "yes", "\n")
+  # What the mirror does not have, the distribution may.
+  for (name in union(names, below)) {
+    there <- name %in% rownames(packages)
+    compiled <- !there || !identical(packages[name, "NeedsCompilation"], "no")
+    cat("need", name, if (there) packages[name, "Version"] else "?",
+        if (compiled) "yes" else "no", "\n")
   }
 }
 

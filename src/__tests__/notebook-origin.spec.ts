@@ -35,6 +35,16 @@ describe('standing', () => {
     });
   });
 
+  it('offers it in the language of the notebook', () => {
+    const kernels = [...both, 'mlops-churn.ir', 'mlops-churn.r1.ir'];
+    expect(standing(origin(r1), r2, kernels, 'mlops-churn.ir')).toMatchObject({
+      kernel: 'mlops-churn.r1.ir'
+    });
+    expect(standing(origin(r1), r2, both, 'mlops-churn.ir')).toMatchObject({
+      kernel: null
+    });
+  });
+
   it('offers no revision that is gone, or another one of the same number', () => {
     const saved = origin(r1);
     expect(standing(saved, r2, ['mlops-churn', 'mlops-churn.r2'])).toEqual({

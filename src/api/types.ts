@@ -1044,6 +1044,12 @@ export interface components {
              * @default []
              */
             python: string[];
+            /**
+             * @description Packages of R, as ``name``, ``name==version`` or ``name>=version``. With one or more the
+             *     environment has R itself and its Jupyter kernel.
+             * @default []
+             */
+            r: string[];
             resources?: components["schemas"]["Resources"];
             /**
              * @description Names of variables that kernels get from the server's settings (``Mlops.secrets``). Their
@@ -1230,6 +1236,8 @@ export interface components {
             /** @default [] */
             packages: components["schemas"]["Package"][];
             python: string;
+            /** @default  */
+            r: string;
             variables?: {
                 [key: string]: string;
             };
@@ -1606,6 +1614,8 @@ export interface components {
             parent: string;
             /** @default  */
             python: string;
+            /** @default  */
+            r: string;
             ref: string;
             /** @default 0 */
             size: number;

@@ -246,6 +246,24 @@ export function EnvironmentForm(props: {
               />
             )}
           </Field>
+          <Field
+            label={trans.__('R packages')}
+            help={trans.__(
+              'One per line: data.table. With any of them, notebooks can be in R.'
+            )}
+          >
+            {(id, by) => (
+              <textarea
+                id={id}
+                aria-describedby={by}
+                className="jp-mod-styled"
+                rows={2}
+                spellCheck={false}
+                value={draft.r}
+                onChange={text('r')}
+              />
+            )}
+          </Field>
           <details>
             <summary>
               {trans.__('More: variables, secrets, setup script, date, limits')}
@@ -388,6 +406,15 @@ export function EnvironmentForm(props: {
                 lines(draft.apt).length
               )}
             </li>
+            {lines(draft.r).length > 0 && (
+              <li>
+                {trans._n(
+                  '%1 R package',
+                  '%1 R packages',
+                  lines(draft.r).length
+                )}
+              </li>
+            )}
             {draft.date && <li>{trans.__('Packages as of %1', draft.date)}</li>}
             <li>
               {draft.network === 'none'

@@ -7,6 +7,7 @@ export interface IEnvironmentDraft {
   base: string;
   python: string;
   apt: string;
+  r: string;
   variables: string;
   secrets: string;
   setup: string;
@@ -52,6 +53,7 @@ export function emptyDraft(base: string): IEnvironmentDraft {
     base,
     python: '',
     apt: '',
+    r: '',
     variables: '',
     secrets: '',
     setup: '',
@@ -70,6 +72,7 @@ export function draftOf(spec: EnvironmentSpec): IEnvironmentDraft {
     base: spec.base,
     python: (spec.python ?? []).join('\n'),
     apt: (spec.apt ?? []).join('\n'),
+    r: (spec.r ?? []).join('\n'),
     variables: Object.entries(spec.variables ?? {})
       .map(([name, value]) => `${name}=${value}`)
       .join('\n'),
@@ -140,6 +143,7 @@ export function specOf(draft: IEnvironmentDraft): EnvironmentSpec {
     base: draft.base,
     python: lines(draft.python),
     apt: lines(draft.apt),
+    r: lines(draft.r),
     variables,
     secrets: lines(draft.secrets),
     setup: draft.setup,

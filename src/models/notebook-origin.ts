@@ -21,12 +21,14 @@ export type Standing =
  * Compare the notebook's pointer with its kernel's.
  *
  * `saved` is whatever the metadata holds: people edit notebooks. `kernels` are the names of the
- * kernel specs there are. A kernel that is not of that environment is somebody's choice.
+ * kernel specs there are; `name` is that of the running one. A kernel that is not of that
+ * environment is somebody's choice.
  */
 export function standing(
   saved: unknown,
   running: IEnvironmentPointer | null,
-  kernels: ReadonlyArray<string>
+  kernels: ReadonlyArray<string>,
+  name = ''
 ): Standing {
   if (!isPointer(saved)) {
     return { kind: 'none' };
@@ -45,7 +47,9 @@ export function standing(
   ) {
     return { kind: 'none' };
   }
-  const pinned = `${own}.r${saved.revision}`;
+  // An environment with R has two kernels.
+  const language = name.endsWith('.ir') ? '.ir' : '';
+  const pinned = `${own}.r${saved.revision}${language}`;
   return {
     kind: 'other',
     saved,

@@ -48,7 +48,8 @@ export const originPlugin: JupyterFrontEndPlugin<void> = {
       const kernel = panel.sessionContext.session?.kernel;
       const running = kernel ? await pointerOf(kernel) : null;
       if (!panel.isDisposed) {
-        tell(app, panel, standing(saved, running, names()), trans);
+        const found = standing(saved, running, names(), kernel?.name);
+        tell(app, panel, found, trans);
       }
     });
     // Only what has run says where outputs come from: opening a notebook changes nothing in it.

@@ -50,6 +50,21 @@ def listed(folder: KernelSpecFolder) -> dict[str, dict]:
     return {name: found["spec"] for name, found in manager.get_all_specs().items()}
 
 
+def test_a_revision_with_r_is_two_kernels(tmp_path: Path):
+    folder = KernelSpecFolder(tmp_path / "kernels")
+    folder.install_environment(ENVIRONMENT, [replace(SECOND, r="4.2.2"), FIRST])
+    specs = listed(folder)
+    python, pinned = {"mlops-diabetes", "mlops-diabetes.r2"}, "mlops-diabetes.r2.ir"
+    assert set(specs) == {*python, "mlops-diabetes.r1", "mlops-diabetes.ir", pinned}
+    assert specs[pinned]["display_name"] == "diabetes (always r2, R 4.2)"
+    assert specs["mlops-diabetes.ir"]["language"] == "R"
+    # The one without R becomes the active one.
+    folder.install_environment(replace(ENVIRONMENT, active=1), [replace(SECOND, r="4.2.2"), FIRST])
+    assert set(listed(folder)) == {*python, "mlops-diabetes.r1", pinned}
+    folder.remove("diabetes")
+    assert not listed(folder)
+
+
 def test_environments_and_revisions_are_kernels(tmp_path: Path):
     folder = KernelSpecFolder(tmp_path / "kernels")
     other = replace(ENVIRONMENT, name="diabetes-2")
