@@ -15,19 +15,17 @@ from ..core.environment import EnvironmentSpec
 from ..core.errors import (
     ConflictError,
     EngineUnavailableError,
-    InvalidError,
     KernelDeadError,
     MlopsError,
     NotFoundError,
 )
 from ..core.inventory import Inventory, InventoryDiff, diff
-from ..core.kernel import CONTROL_SOCKET, KernelRecord, KernelStatus, kernel_folder, kernel_name
+from ..core.kernel import CONTROL_SOCKET, KernelRecord, KernelStatus, kernel_folder
 from ..core.limits import Limits
 from ..core.ports import EngineProvider, NotebookRunner, Progress, Store
-from ..core.revision import Revision
 from ..core.settings import Settings
 from .limits import KernelLimitChoices
-from .notebook_files import language, read_notebook
+from .notebook_files import kernel_for, read_notebook
 from .processes import started_after
 
 if TYPE_CHECKING:
@@ -147,7 +145,8 @@ class Kernels:
         """
         await self._limits.check(limits)
         found, revision = await self._environments.resolve(environment)
-        pinned = await self._kernel_for(notebook, revision)
+        content = await asyncio.to_thread(read_notebook, notebook)
+        pinned = kernel_for(content, notebook.name, revision)
         target = output or notebook
         progress.phase("run", f"{notebook.name} in {found.name}, revision {revision.number}")
 
@@ -166,18 +165,6 @@ class Kernels:
             extra={"limits": asdict(limits)},
         )
         return target
-
-    async def _kernel_for(self, notebook: Path, revision: Revision) -> str:
-        """The revision's kernel that speaks the notebook's language."""
-        content = await asyncio.to_thread(read_notebook, notebook)
-        spoken = language(content) if content else "python"
-        if spoken == "r" and not revision.r:
-            raise InvalidError(
-                f"{notebook.name} is written in R, and revision {revision.number} of "
-                f"{revision.environment} has no kernel of R.",
-                "Add `r: [IRkernel]`, and the packages it needs, to the environment.",
-            )
-        return kernel_name(revision.environment, revision.number, spoken)
 
     async def collect(self) -> int:
         """Remove what processes that ended without cleaning up left; returns how many."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import InvalidError
+from ..core.kernel import kernel_name
+from ..core.revision import Revision
+
 
 def read_notebook(file: Path) -> dict[str, Any] | None:
     """A notebook (blocks); None where the file is missing or is no notebook."""
@@ -42,3 +46,16 @@ def language(notebook: dict[str, Any]) -> str:
         if found:
             return str(found).lower()
     return "python"
+
+
+def kernel_for(notebook: dict[str, Any] | None, name: str, revision: Revision) -> str:
+    """The kernel spec of the revision that speaks the notebook's language; ``name`` is the
+    file's. Raises InvalidError when it has none of R."""
+    spoken = language(notebook) if notebook else "python"
+    if spoken == "r" and not revision.r:
+        raise InvalidError(
+            f"{name} is written in R, and revision {revision.number} of {revision.environment} "
+            "has no kernel of R.",
+            "Add `r: [IRkernel]`, and the packages it needs, to the environment.",
+        )
+    return kernel_name(revision.environment, revision.number, spoken)

@@ -17,6 +17,7 @@ from ..core.errors import InvalidError, KernelDeadError, NotFoundError
 from ..core.ports import Blobs, NotebookRunner, Progress
 from ..core.revision import Revision, SmokeResult
 from ..core.settings import Settings
+from .notebook_files import kernel_for, parse_notebook
 
 CELL_SECONDS = 600.0
 """How long one cell may take."""
@@ -67,10 +68,12 @@ class Smoke:
             progress.update(f"Cell {index} of {total}: {seconds:.1f} s", index / total)
 
         try:
-            notebook.write_bytes(await self._blobs.get(spec.smoke_notebook))
+            content = await self._blobs.get(spec.smoke_notebook)
+            notebook.write_bytes(content)
+            parsed = await asyncio.to_thread(parse_notebook, content)
             await self._notebooks.run(
                 notebook,
-                kernel_name=f"mlops-{revision.environment}.r{revision.number}",
+                kernel_name=kernel_for(parsed, name, revision),
                 output=notebook,
                 timeout=CELL_SECONDS,
                 allow_errors=False,
