@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .session import Session
 
 FILES = (
-    "an environment file in YAML, requirements.txt, pyproject.toml, pylock.toml or conda's "
-    "environment.yml"
+    "an environment file in YAML, requirements.txt, pyproject.toml, pylock.toml, conda's "
+    "environment.yml or renv.lock"
 )
 WHICH = "NAME, NAME@REVISION or NAME@active"
 
@@ -129,6 +129,7 @@ async def _asked(
         base=base,
         description=found.description,
         python=found.python,
+        r=found.r,
         variables=found.variables,
     )
     return spec, found.left_out
@@ -162,7 +163,8 @@ async def rebuild(session: Session, args: argparse.Namespace) -> Answer:
         spec, found = await session.services.kernels.to_revision(args.name, args.kernel)
         left_out = found.left_out
     elif args.file and (imported := await _imported(session, args)):
-        spec = replace(spec, python=imported.python)
+        # A file of one language says nothing of the other's packages.
+        spec = replace(spec, python=imported.python or spec.python, r=imported.r or spec.r)
         left_out = imported.left_out
     elif args.file:
         spec = _read(session, args.file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -26,20 +27,22 @@ class Additions:
 
     requirements: tuple[str, ...] = ()
     """``name==version``, in name order."""
+    r: tuple[str, ...] = ()
+    """Those of R, alike."""
     left_out: tuple[LeftOut, ...] = ()
 
 
 def additions(drift: InventoryDiff, after: Inventory) -> Additions:
     """``after`` is the kernel's inventory, which knows where each package came from."""
-    installed = after.of("pypi")
-    requirements: list[str] = []
+    taken: dict[str, list[str]] = {"pypi": [], "cran": []}
     left_out: list[LeftOut] = []
     for change in (*drift.added, *drift.changed):
-        reason = _reason(change, installed[change.name].source if change.name in installed else "")
-        if reason:
+        package = after.of(change.ecosystem).get(change.name)
+        reason = _reason(change, package.source if package else "")
+        if reason or package is None:
             left_out.append(LeftOut(change.name, reason))
         else:
-            requirements.append(f"{change.name}=={installed[change.name].version}")
+            taken[change.ecosystem].append(f"{change.name}=={package.version}")
     for change in drift.removed:
         left_out.append(
             LeftOut(
@@ -50,15 +53,17 @@ def additions(drift: InventoryDiff, after: Inventory) -> Additions:
         left_out.append(
             LeftOut(change.name, "Its files were edited after it was installed. Freeze keeps them.")
         )
-    return Additions(tuple(sorted(requirements)), tuple(left_out))
+    return Additions(tuple(sorted(taken["pypi"])), tuple(sorted(taken["cran"])), tuple(left_out))
 
 
 def _reason(change: Change, source: str) -> str:
     """Why this cannot be added; empty when it can."""
     if change.ecosystem == "deb":
         return "It is a system package. Write it under the system packages of the environment."
-    if change.ecosystem != "pypi":
+    if change.ecosystem not in ("pypi", "cran"):
         return "It is not a package. Freeze keeps it."
+    if source == "file":
+        return "It was installed from a file, not from CRAN."
     if source.startswith("file:"):
         return f"It was installed from {source.removeprefix('file://')}, not from a package index."
     if "+" in source.partition("://")[0]:
@@ -86,6 +91,13 @@ def merged(python: Sequence[str], more: Iterable[str]) -> tuple[str, ...]:
         else:
             found.append(str(new))
     return tuple(found)
+
+
+def merged_r(packages: Sequence[str], more: Iterable[str]) -> tuple[str, ...]:
+    """As ``merged``, for packages of R."""
+    new = {re.split("[=>]", text)[0]: text for text in more}
+    kept = [new.pop(re.split("[=>]", text)[0], text) for text in packages]
+    return (*kept, *new.values())
 
 
 def _name(requirement: str) -> str:

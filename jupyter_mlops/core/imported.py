@@ -13,6 +13,8 @@ class Imported:
     """The file's name, or that of the Python that was captured."""
     python: tuple[str, ...] = ()
     """PEP 508 requirements."""
+    r: tuple[str, ...] = ()
+    """Packages of R, as in a specification."""
     name: str = ""
     """What the source calls itself, where that can be the name of an environment."""
     description: str = ""

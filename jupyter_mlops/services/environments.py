@@ -110,8 +110,8 @@ class Environments:
     async def imported(
         self, file: Path, extras: Sequence[str] = (), groups: Sequence[str] = ()
     ) -> Imported:
-        """What requirements.txt, pyproject.toml, pylock.toml or conda's environment.yml give to a
-        specification. Raises InvalidError, IndexUnavailableError."""
+        """What requirements.txt, pyproject.toml, pylock.toml, conda's environment.yml or renv.lock
+        give to a specification. Raises InvalidError, IndexUnavailableError."""
         return await imports.read(file, self._settings, extras, groups)
 
     async def captured(self) -> Imported:

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.additions import Additions, additions, merged
+from ..core.additions import Additions, additions, merged, merged_r
 from ..core.environment import EnvironmentSpec
 from ..core.errors import (
     ConflictError,
@@ -104,7 +104,7 @@ class Kernels:
                 f"{environment!r}.",
                 f"Add its packages to {record.environment!r}.",
             )
-        if not found.requirements:
+        if not found.requirements and not found.r:
             reasons = " ".join(f"{left.name}: {left.reason}" for left in found.left_out)
             raise ConflictError(
                 f"This kernel has no package that can be added to {environment!r}. "
@@ -112,7 +112,8 @@ class Kernels:
                 "Freeze keeps the kernel's container as it is.",
             )
         spec = await self._environments.active_spec(environment)
-        return replace(spec, python=merged(spec.python, found.requirements)), found
+        python = merged(spec.python, found.requirements)
+        return replace(spec, python=python, r=merged_r(spec.r, found.r)), found
 
     async def _sides(self, record: KernelRecord) -> tuple[Inventory, Inventory]:
         """What the kernel started from, and what is there now."""

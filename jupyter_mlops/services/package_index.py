@@ -113,20 +113,21 @@ def _platform(inventory: Inventory) -> str:
 async def known(settings: Settings, names: Iterable[str]) -> set[str]:
     """Those of the normalised ``names`` that an index has. Raises IndexUnavailableError."""
     network = settings.network
-    opener = _opener(network)
+    asking = opener(network)
     indexes = (network.index_url or PYPI, *network.extra_index_urls)
     limit = asyncio.Semaphore(4)
 
     async def one(name: str) -> bool:
         async with limit:
-            return await asyncio.to_thread(lambda: any(_has(opener, i, name) for i in indexes))
+            return await asyncio.to_thread(lambda: any(_has(asking, i, name) for i in indexes))
 
     wanted = list(dict.fromkeys(names))
     answers = await asyncio.gather(*(one(name) for name in wanted))
     return {name for name, there in zip(wanted, answers, strict=True) if there}
 
 
-def _opener(network: NetworkSettings) -> urllib.request.OpenerDirector:
+def opener(network: NetworkSettings) -> urllib.request.OpenerDirector:
+    """Asks with the certificates and proxies that are configured."""
     context = ssl.create_default_context(cafile=network.ca_bundle or None)
     handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
     proxies = {
@@ -139,7 +140,7 @@ def _opener(network: NetworkSettings) -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(*handlers)
 
 
-def _has(opener: urllib.request.OpenerDirector, index: str, name: str) -> bool:
+def _has(asking: urllib.request.OpenerDirector, index: str, name: str) -> bool:
     parts = urlsplit(index)
     if parts.scheme == "file":
         return (Path(unquote(parts.path)) / name).exists()
@@ -148,7 +149,7 @@ def _has(opener: urllib.request.OpenerDirector, index: str, name: str) -> bool:
         account = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         request.add_header("Authorization", "Basic " + base64.b64encode(account.encode()).decode())
     try:
-        with opener.open(request, timeout=_SECONDS):
+        with asking.open(request, timeout=_SECONDS):
             return True
     except HTTPError as error:
         if error.code in (404, 410):

@@ -40,10 +40,12 @@ describe('environment draft', () => {
       python: 'pandas\nlightgbm',
       variables: 'OMP_NUM_THREADS=2\nURL=a=b',
       secrets: 'WANDB_API_KEY',
+      r: 'data.table',
       memory: '2 GiB',
       cpus: '1.5',
       date: '2024-01-15'
     });
+    expect(spec.r).toEqual(['data.table']);
     expect(spec.date).toBe('2024-01-15');
     expect(spec.variables).toEqual({ OMP_NUM_THREADS: '2', URL: 'a=b' });
     expect(spec.secrets).toEqual(['WANDB_API_KEY']);
@@ -56,6 +58,7 @@ describe('environment draft', () => {
       name: 'churn',
       description: 'from the file',
       python,
+      r: ['dplyr==1.1.4'],
       left_out: [],
       extras: [],
       groups: [],
@@ -64,7 +67,8 @@ describe('environment draft', () => {
     const typed = {
       ...emptyDraft('debian'),
       description: 'mine',
-      python: 'tqdm'
+      python: 'tqdm',
+      r: 'DBI'
     };
     const first = imported('pandas', 'six');
     const once = withImported(typed, first, null);
@@ -72,6 +76,7 @@ describe('environment draft', () => {
     expect([once.name, once.description]).toEqual(['churn', 'mine']);
     const again = withImported(once, imported('pandas'), first);
     expect(again.python).toBe('tqdm\npandas');
+    expect(again.r).toBe('DBI\ndplyr==1.1.4');
     expect(again.variables).toBe('OMP_NUM_THREADS=2');
   });
 

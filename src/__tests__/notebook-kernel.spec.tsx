@@ -66,7 +66,7 @@ class Session {
     });
   }
 
-  additions: Additions = { requirements: [], left_out: [] };
+  additions: Additions = { requirements: [], r: [], left_out: [] };
   drift: InventoryDiff = added();
   context: ISessionContext;
   kernel: NotebookKernel;
@@ -129,6 +129,7 @@ describe('the popover of changes', () => {
     session.drift = added('six', 'own');
     session.additions = {
       requirements: ['six==1.0'],
+      r: [],
       left_out: [
         { name: 'own', reason: 'It was installed from /home/ada/own.' }
       ]
@@ -148,6 +149,7 @@ describe('the popover of changes', () => {
     session.drift = added('own');
     session.additions = {
       requirements: [],
+      r: [],
       left_out: [{ name: 'own', reason: 'It was installed from a folder.' }]
     };
     await open(session);
@@ -158,7 +160,7 @@ describe('the popover of changes', () => {
   it('is gone through by Tab, and left by Escape', async () => {
     const session = new Session();
     session.drift = added('six');
-    session.additions = { requirements: ['six==1.0'], left_out: [] };
+    session.additions = { requirements: ['six==1.0'], r: [], left_out: [] };
     await open(session);
     const focused = () => document.activeElement?.textContent;
     const press = (key: string, shiftKey = false) =>

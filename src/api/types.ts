@@ -743,6 +743,8 @@ export interface components {
             /** @default [] */
             left_out: components["schemas"]["LeftOut"][];
             /** @default [] */
+            r: string[];
+            /** @default [] */
             requirements: string[];
         };
         /**
@@ -1198,6 +1200,8 @@ export interface components {
             name: string;
             /** @default [] */
             python: string[];
+            /** @default [] */
+            r: string[];
             source: string;
             variables?: {
                 [key: string]: string;

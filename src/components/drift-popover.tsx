@@ -57,7 +57,11 @@ export function DriftPopover(props: {
             'Build a new revision of %1 with these packages',
             environment
           )}
-          disabled={additions?.requirements?.length === 0}
+          disabled={
+            !!additions &&
+            !additions.requirements?.length &&
+            !additions.r?.length
+          }
           onClick={onAdd}
         >
           {trans.__('Add to environment')}

@@ -71,7 +71,7 @@ export function ImportPackages(props: {
         minimal
         disabled={busy}
         title={trans.__(
-          'requirements.txt, pyproject.toml, pylock.toml or environment.yml of conda'
+          'requirements.txt, pyproject.toml, pylock.toml, environment.yml of conda or renv.lock'
         )}
         onClick={async () => {
           const path = await pickFile();

@@ -119,6 +119,8 @@ export function withImported(
 ): IEnvironmentDraft {
   const gone = new Set([...(before?.python ?? []), ...(found.python ?? [])]);
   const kept = lines(draft.python).filter(line => !gone.has(line));
+  const goneR = new Set([...(before?.r ?? []), ...(found.r ?? [])]);
+  const keptR = lines(draft.r).filter(line => !goneR.has(line));
   const variables = Object.entries(found.variables ?? {})
     .map(([name, value]) => `${name}=${value}`)
     .filter(line => !lines(draft.variables).includes(line));
@@ -127,6 +129,7 @@ export function withImported(
     name: draft.name || (found.name ?? ''),
     description: draft.description || (found.description ?? ''),
     python: [...kept, ...(found.python ?? [])].join('\n'),
+    r: [...keptR, ...(found.r ?? [])].join('\n'),
     variables: [...lines(draft.variables), ...variables].join('\n')
   };
 }

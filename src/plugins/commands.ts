@@ -54,7 +54,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
         defaultPath: folder(),
         filter: model =>
           model.type === 'directory' ||
-          /\.(txt|in|toml|ya?ml)$/.test(model.name)
+          /\.(txt|in|toml|ya?ml)$|^renv\.lock$/.test(model.name)
             ? {}
             : null,
         translator: translator ?? nullTranslator

@@ -15,7 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from traitlets.config import Config
 
-from jupyter_mlops.core.additions import LeftOut, additions, merged
+from jupyter_mlops.core.additions import LeftOut, additions, merged, merged_r
 from jupyter_mlops.core.errors import ConflictError, UnsatisfiableError
 from jupyter_mlops.core.inventory import Inventory, Package, diff
 from jupyter_mlops.wiring import Services
@@ -51,6 +51,23 @@ def test_what_can_be_added():
     assert "https://example.org/wheel.whl" in reasons["wheel-of-mine"]
     assert "system package" in reasons["libgomp1"]
     assert "uninstalled" in reasons["rich"] and "edited" in reasons["tqdm"]
+
+
+def test_packages_of_r_can_be_added():
+    before = inventory(Package("pypi", "xgboost", "2.0"), Package("cran", "DBI", "1.1.3"))
+    after = inventory(
+        Package("pypi", "xgboost", "2.0"),
+        Package("cran", "DBI", "1.2.0"),
+        Package("cran", "xgboost", "1.7.8"),
+        Package("cran", "mine", "0.1", "file"),
+        Package("cran", "dev", "0.2", "github+ada/dev@0123abc"),
+    )
+    found = additions(diff(before, after), after)
+    assert found.requirements == () and found.r == ("DBI==1.2.0", "xgboost==1.7.8")
+    reasons = {left.name: left.reason for left in found.left_out}
+    assert "installed from a file, not from CRAN" in reasons["mine"]
+    assert "the repository github+ada/dev@0123abc" in reasons["dev"]
+    assert merged_r(("DBI", "R6>=2"), found.r) == ("DBI==1.2.0", "R6>=2", "xgboost==1.7.8")
 
 
 @pytest.mark.parametrize(

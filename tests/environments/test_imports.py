@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +254,42 @@ async def test_from_a_file_to_an_environment(
         await services.environments.revision("taken")
     )).of("pypi")  # fmt: skip
     await services.environments.delete("taken")
+
+
+RENV = {
+    "R": {"Version": "4.3.1", "Repositories": [{"Name": "CRAN", "URL": "https://cran.example"}]},
+    "Packages": {
+        "testAbove": {"Package": "testAbove", "Version": "1.0", "Source": "Repository"},
+        "testPlain": {"Package": "testPlain", "Version": "1.0", "Source": "Repository"},
+        "testC": {"Package": "testC", "Version": "0.9-1", "Source": "CRAN"},
+        "praise": {"Package": "praise", "Version": "1.0.0", "Source": "Repository"},
+        "renv": {"Package": "renv", "Version": "1.0.3", "Source": "Repository"},
+        "limma": {"Package": "limma", "Version": "3.56", "Source": "Bioconductor"},
+        "dev": {
+            "Package": "dev", "Version": "0.2", "Source": "GitHub", "RemoteType": "github",
+            "RemoteUsername": "ada", "RemoteRepo": "dev", "RemoteSha": "0123abc",
+        },
+    },
+}  # fmt: skip
+
+
+@pytest.mark.docker
+async def test_renv_lock(tmp_path: Path, settings: Settings, cran_mirror: str):
+    asked = replace(settings, network=NetworkSettings(cran_mirror=cran_mirror))
+    found = await imported(tmp_path, "renv.lock", json.dumps(RENV), settings=asked)
+    # The second version is in the archive, the third one is gone, the fourth package is elsewhere.
+    assert found.r == ("testAbove==1.0", "testPlain==1.0", "testC", "praise")
+    assert not found.python
+    notes = reasons(found)
+    assert set(notes) == {"renv", "limma", "dev", "testC 0.9-1", "praise 1.0.0", "R 4.3.1"}
+    assert "it has 1.0" in notes["testC 0.9-1"] and "distribution" in notes["praise 1.0.0"]
+    assert "ada/dev, not from CRAN" in notes["dev"] and "Bioconductor" in notes["limma"]
+
+
+async def test_renv_lock_without_a_mirror(tmp_path: Path, settings: Settings):
+    asked = replace(settings, network=NetworkSettings(cran_mirror="http://127.0.0.1:9"))
+    found = await imported(tmp_path, "renv.lock", json.dumps(RENV), settings=asked)
+    assert found.r == ("testAbove==1.0", "testPlain==1.0", "testC==0.9-1", "praise==1.0.0")
+    assert "127.0.0.1 does not answer" in reasons(found)["the versions"]
+    with pytest.raises(InvalidError, match="no lock of renv"):
+        await imported(tmp_path, "renv.lock", "{}")

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import json
-import subprocess
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_network
 
 import pytest
 from traitlets.config import Config
@@ -20,51 +13,11 @@ from jupyter_mlops.core.errors import BuildFailedError, InvalidError
 from jupyter_mlops.core.revision import Revision
 from jupyter_mlops.services.build_steps.r import _fits, upstream
 from jupyter_mlops.services.spec_file import parse_spec
-from tests.parts.r import index, source_package
 from tests.parts.services import Recorder, Tiny, open_services
 
 from .test_build import nothing_is_left
 
 SPEC = EnvironmentSpec(name="more-r", base="tiny-r@active")
-SYSTEM = """#!/bin/sh
-echo '* deb: libxml2-dev (Debian, Ubuntu, etc)'
-exit 1
-"""
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a small CRAN, as containers reach it."""
-    folder = tmp_path_factory.mktemp("cran")
-    contrib = folder / "src" / "contrib"
-    source_package(contrib, "testPlain", "2.0", imports="praise")
-    older = source_package(contrib, "testPlain", "1.0", code="answer <- function() 41")
-    source_package(contrib, "testAbove", imports="testPlain (>= 1.0)")
-    source_package(contrib, "testBroken", configure=SYSTEM)
-    source_package(contrib, "testTypo", code="answer <- function( {")
-    source_package(
-        contrib,
-        "testC",
-        c="#include <R.h>\nvoid twice(double *x) { *x *= 2; }\n",
-        code="answer <- function() .C('twice', 21)[[1]]",
-    )
-    index(contrib, [older])
-    handler = functools.partial(Quiet, directory=str(folder))
-    server = ThreadingHTTPServer(("0.0.0.0", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    answer = subprocess.run(
-        ["docker", "network", "inspect", "bridge"], check=True, capture_output=True
-    )
-    (network,) = json.loads(answer.stdout)
-    yield f"http://{ip_network(network['IPAM']['Config'][0]['Subnet'])[1]}:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 async def build(config: Config, url: str, spec: EnvironmentSpec) -> tuple[Revision, Recorder]:
@@ -106,10 +59,10 @@ async def test_r_comes_with_the_first_package(services_config: Config, r_environ
 @pytest.mark.docker
 @pytest.mark.timeout(600)
 async def test_what_the_distribution_lacks_comes_from_the_mirror(
-    services_config: Config, r_environment: Tiny, mirror: str
+    services_config: Config, r_environment: Tiny, cran_mirror: str
 ):
     spec = replace(SPEC, r=("praise", "testAbove", "testPlain==1.0"))
-    revision, _ = await build(services_config, mirror, spec)
+    revision, _ = await build(services_config, cran_mirror, spec)
     services = open_services(services_config)
     try:
         packages = (await services.environments.inventory(revision)).of("cran")
@@ -118,9 +71,11 @@ async def test_what_the_distribution_lacks_comes_from_the_mirror(
             "testPlain": "1.0",
         }
         # The same again is the same revision; one more package is a layer on it.
-        same, _ = await build(services_config, mirror, spec)
+        same, _ = await build(services_config, cran_mirror, spec)
         assert same.number == revision.number
-        more, _ = await build(services_config, mirror, replace(spec, r=(*spec.r, "testC>=1.0")))
+        more, _ = await build(
+            services_config, cran_mirror, replace(spec, r=(*spec.r, "testC>=1.0"))
+        )
         assert more.number == revision.number + 1
         # It needs a compiler, which came by itself.
         packages = (await services.environments.inventory(more)).of("deb")
@@ -138,9 +93,9 @@ async def test_what_the_distribution_lacks_comes_from_the_mirror(
 @pytest.mark.docker
 @pytest.mark.timeout(600)
 async def test_a_dependency_comes_from_the_distribution(
-    services_config: Config, r_environment: Tiny, mirror: str
+    services_config: Config, r_environment: Tiny, cran_mirror: str
 ):
-    revision, _ = await build(services_config, mirror, replace(SPEC, r=("testPlain",)))
+    revision, _ = await build(services_config, cran_mirror, replace(SPEC, r=("testPlain",)))
     services = open_services(services_config)
     try:
         inventory = await services.environments.inventory(revision)
@@ -170,10 +125,15 @@ async def test_a_dependency_comes_from_the_distribution(
     ],
 )
 async def test_what_cannot_be_installed_is_named(
-    services_config: Config, r_environment: Tiny, mirror: str, wanted: str, message: str, hint: str
+    services_config: Config,
+    r_environment: Tiny,
+    cran_mirror: str,
+    wanted: str,
+    message: str,
+    hint: str,
 ):
     with pytest.raises(BuildFailedError) as error:
-        await build(services_config, mirror, replace(SPEC, r=("data.table", wanted)))
+        await build(services_config, cran_mirror, replace(SPEC, r=("data.table", wanted)))
     assert "in the step r: " in error.value.message
     assert message in error.value.message and hint in error.value.hint
 

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jupyter_kernel_test
 import nbformat
@@ -18,7 +19,9 @@ from traitlets.config import Config
 
 from jupyter_mlops.core.environment import Resources
 from jupyter_mlops.core.errors import InvalidError
+from jupyter_mlops.core.inventory import Change
 from jupyter_mlops.wiring import Services
+from tests.parts.r import index, source_package
 from tests.parts.services import Recorder, Tiny
 from tests.parts.waiting import wait_until
 
@@ -162,6 +165,40 @@ async def test_a_notebook_runs_in_its_own_language(
     assert nbformat.read(tmp_path / "b.ipynb", as_version=4).cells[0].outputs[0].text == "3\n"
     with pytest.raises(InvalidError, match=r"a.ipynb is written in R, and .* has no kernel of R"):
         await services.kernels.run(file, "tiny", Recorder())
+
+
+async def test_what_a_notebook_installs_is_seen_and_can_be_added(
+    services: Services, r_environment: Tiny, tmp_path: Path
+):
+    source_package(tmp_path, "testMine", "0.1", repository="")
+    contrib = tmp_path / "cran" / "src" / "contrib"
+    source_package(contrib, "testShared", "1.2-3")
+    index(contrib)
+    cells = [
+        "install.packages('testMine_0.1.tar.gz', repos = NULL)",
+        f"install.packages('testShared', repos = 'file://{tmp_path}/cran')",
+        "library(testMine); library(testShared); cat(find.package('testShared'))",
+    ]
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "ir", "display_name": "R", "language": "R"}
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    seen: list[Any] = []
+
+    async def keep(kernel: str) -> None:
+        seen.append(await services.kernels.drift(kernel))
+        seen.append(await services.kernels.to_revision("tiny-r", kernel))
+
+    await services.kernels.run(tmp_path / "a.ipynb", "tiny-r", Recorder(), keep=keep)
+    ran = nbformat.read(tmp_path / "a.ipynb", as_version=4)
+    assert ran.cells[2].outputs[-1].text == "/opt/env/lib/R/library/testShared"
+    drift, (spec, found) = seen
+    assert drift.added == (
+        Change("cran", "testMine", "", "0.1"),
+        Change("cran", "testShared", "", "1.2-3"),
+    )
+    assert not (drift.removed or drift.changed or drift.patched)
+    assert spec.r == ("data.table", "testShared==1.2-3")
+    assert [left.name for left in found.left_out] == ["testMine"]
 
 
 @pytest.fixture(

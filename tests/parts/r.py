@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import json
+import subprocess
 import tarfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -13,6 +19,11 @@ from traitlets.config import Config
 from .engines import run_apart
 from .services import Recorder, Tiny, open_services
 
+SYSTEM = """#!/bin/sh
+echo '* deb: libxml2-dev (Debian, Ubuntu, etc)'
+exit 1
+"""
+"""A script of a package that asks for a system library."""
 SPEC = """
 name: tiny-r
 base: debian
@@ -98,3 +109,38 @@ def index(contrib: Path, older: Sequence[Path] = ()) -> None:
             lines = member.read().decode().splitlines()
         stanzas.append("\n".join(line for line in lines if line.partition(":")[0] in listed))
     (contrib / "PACKAGES").write_text("\n\n".join(stanzas) + "\n")
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def cran_mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a small CRAN, as containers reach it."""
+    folder = tmp_path_factory.mktemp("cran")
+    contrib = folder / "src" / "contrib"
+    source_package(contrib, "testPlain", "2.0", imports="praise")
+    older = source_package(contrib, "testPlain", "1.0", code="answer <- function() 41")
+    source_package(contrib, "testAbove", imports="testPlain (>= 1.0)")
+    source_package(contrib, "testBroken", configure=SYSTEM)
+    source_package(contrib, "testTypo", code="answer <- function( {")
+    source_package(
+        contrib,
+        "testC",
+        c="#include <R.h>\nvoid twice(double *x) { *x *= 2; }\n",
+        code="answer <- function() .C('twice', 21)[[1]]",
+    )
+    index(contrib, [older])
+    handler = functools.partial(Quiet, directory=str(folder))
+    server = ThreadingHTTPServer(("0.0.0.0", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    answer = subprocess.run(
+        ["docker", "network", "inspect", "bridge"], check=True, capture_output=True
+    )
+    (network,) = json.loads(answer.stdout)
+    yield f"http://{ip_network(network['IPAM']['Config'][0]['Subnet'])[1]}:{server.server_port}"
+    server.shutdown()
+    server.server_close()

@@ -110,7 +110,7 @@ def _sort(entry: str, conda: list[tuple[str, str]], left: list[LeftOut]) -> None
     elif name == "pip":
         left.append(LeftOut(entry, "Every environment has it."))
     elif name.startswith(("r-", "_r-", "bioconductor-")):
-        left.append(LeftOut(entry, "It is a package of R."))
+        left.append(LeftOut(entry, "It is a package of R: write its name under the packages of R."))
     elif name not in _PYTHON_ALL_THE_SAME and (
         name in NOT_PYTHON or name.startswith(("lib", "_", "ld_impl", "xorg-", "cuda-", "mkl-"))
     ):

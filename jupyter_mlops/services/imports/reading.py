@@ -14,6 +14,7 @@ from .conda import read_conda
 from .parts import read_yaml, sorted_out
 from .pylock import read_pylock
 from .pyproject import read_pyproject
+from .renv import read_renv
 
 
 def is_specification(file: Path) -> bool:
@@ -31,6 +32,8 @@ async def read(
         return read_pyproject(file, extras, groups)
     if re.fullmatch(r"pylock(\.[^.]+)?\.toml", file.name):
         return read_pylock(file)
+    if file.name == "renv.lock":
+        return await read_renv(file, settings)
     if file.suffix in (".yaml", ".yml"):
         if is_specification(file):
             raise InvalidError(f"{file.name} has no dependencies:, so it is not one of conda.")
@@ -41,5 +44,6 @@ async def read(
         return Imported(source=file.name, python=tuple(requirements), left_out=tuple(left))
     raise InvalidError(
         f"{file.name!r} is no file that packages can be imported from.",
-        "Those are requirements.txt, pyproject.toml, pylock.toml and conda's environment.yml.",
+        "Those are requirements.txt, pyproject.toml, pylock.toml, conda's environment.yml and "
+        "renv.lock.",
     )
