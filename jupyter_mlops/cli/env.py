@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .commands import Answer, Noun, add_yes
+from . import env_deletion
+from .commands import Answer, Noun
 
 if TYPE_CHECKING:
     from ..core.additions import LeftOut
@@ -58,9 +59,7 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     activate = noun.verb("activate", "make a revision the one that new kernels use", switch)
     activate.add_argument("name")
     activate.add_argument("revision", type=int)
-    delete = noun.verb("delete", "delete an environment with its revisions", remove)
-    delete.add_argument("name")
-    add_yes(delete)
+    env_deletion.register(noun)
 
 
 def _add_choices(verb: argparse.ArgumentParser) -> None:
@@ -328,17 +327,3 @@ async def switch(session: Session, args: argparse.Namespace) -> Answer:
         show_followers(screen, followers)
 
     return Answer({**plain(changed), "followers": followers}, show)
-
-
-async def remove(session: Session, args: argparse.Namespace) -> Answer:
-    from .words import plural, size
-
-    environments = session.services.environments
-    await environments.get(args.name)
-    count = len(await environments.revisions(args.name))
-    session.confirm(f"Delete the environment {args.name} and its {plural(count, 'revision')}?")
-    freed = await environments.delete(args.name)
-    return Answer(
-        {"deleted": args.name, "freed": freed},
-        lambda screen: screen.line(f"Deleted {args.name}; {size(freed)} are free again."),
-    )

@@ -61,6 +61,17 @@ class ImageCalls(Engine):
 
         return await self.connection.call(ask)
 
+    async def layer_sizes(self, image: str) -> tuple[int, ...]:
+        def ask(client: APIClient) -> tuple[int, ...]:
+            count = len(image_of(client.inspect_image(image)).layers)
+            steps = [int(step.get("Size") or 0) for step in reversed(client.history(image))]
+            # Steps that only changed the configuration have no layer; those that did not may be
+            # as empty, but then nobody can tell which they were.
+            filled = [size for size in steps if size]
+            return tuple(steps if len(steps) == count else filled if len(filled) == count else ())
+
+        return await self.connection.call(ask)
+
     async def import_image(self, archive: Path, ref: str, config: ImageConfig) -> str:
         lines = self._changes(config, {})
 

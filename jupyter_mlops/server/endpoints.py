@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.additions import Additions
+from ..core.deletion import Deletion
 from ..core.deployment import Deployment, Plan, TargetInfo
 from ..core.environment import Base, Environment
 from ..core.imported import Imported
@@ -28,7 +29,6 @@ from .schemas.deployments import CreateDeployment, InvocationAnswer, Invoke, Log
 from .schemas.environments import (
     BuildRequest,
     ChangeEnvironment,
-    Freed,
     ImportRequest,
     RevisionRequest,
 )
@@ -113,7 +113,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         Environment,
         body=ChangeEnvironment,
     ),
-    Endpoint("delete", "environments/{name}", "Delete it with its revisions.", Freed),
+    Endpoint("delete", "environments/{name}", "Delete it with its revisions.", Deletion),
+    _get(
+        "environments/{name}/deletion",
+        "What deleting it, or its old revisions, would take away.",
+        Deletion,
+        Query("old", "`true`: revisions that are not active and that nothing needs.", "boolean"),
+    ),
     Endpoint(
         "post",
         "imports",
@@ -123,6 +129,23 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     _list("environments/{name}/revisions", "Its revisions.", Revision),
     _work("post", "environments/{name}/revisions", "Build a new revision.", RevisionRequest),
+    Endpoint(
+        "delete",
+        "environments/{name}/revisions",
+        "Delete all that are not active and that nothing needs.",
+        Deletion,
+    ),
+    Endpoint(
+        "delete",
+        "environments/{name}/revisions/{number}",
+        "Delete one that nothing needs.",
+        Deletion,
+    ),
+    _get(
+        "environments/{name}/revisions/{number}/deletion",
+        "What deleting it would take away.",
+        Deletion,
+    ),
     _get("environments/{name}/revisions/{number}", "One revision; 0 is the active.", Revision),
     _get(
         "environments/{name}/revisions/{number}/lock",

@@ -15,9 +15,7 @@ from ..core.imported import Imported
 from ..core.inventory import Inventory, InventoryDiff, diff
 from ..core.ports import (
     Blobs,
-    Engine,
     EngineProvider,
-    Image,
     KernelSpecs,
     NotebookRunner,
     Progress,
@@ -30,6 +28,7 @@ from . import spec_file
 from .bases import Bases
 from .build_steps.container import remove_own
 from .builds import Builds
+from .deleting import Deleting
 from .ending import to_the_end
 from .imports import reading as imports
 from .imports.local import capture
@@ -75,6 +74,14 @@ class Environments:
         self._smoke = Smoke(settings, blobs, notebooks)
         self._building: dict[str, asyncio.Event] = {}
         """What this process builds; set when a build has ended."""
+        self.deleting = Deleting(
+            settings=settings,
+            store=store,
+            engines=engines,
+            blobs=blobs,
+            kernel_specs=kernel_specs,
+            is_building=self._building.__contains__,
+        )
 
     # ------------------------------------------------------------------------------- bases
 
@@ -320,16 +327,7 @@ class Environments:
     async def with_smoke(self, spec: EnvironmentSpec, folder: Path | None) -> EnvironmentSpec:
         """The specification with the smoke notebook that is in ``folder`` now, else with the one
         that it was taken with before. Raises InvalidError where there is none at all."""
-        spec = spec_file.validated(spec)
-        taken = await self._smoke.take(folder / spec.smoke if folder and spec.smoke else None)
-        if spec.smoke and not taken and not await self._smoke.known(spec.smoke_notebook):
-            where = f" It is looked for at {folder / spec.smoke}." if folder else ""
-            raise InvalidError(
-                f"smoke: there is no notebook {spec.smoke!r}.{where}",
-                "Its path begins in the specification's folder, or, in JupyterLab, in the folder "
-                "that the file browser shows first.",
-            )
-        return replace(spec, smoke_notebook=taken) if taken else spec
+        return await self._smoke.taken(spec_file.validated(spec), folder)
 
     async def followers(self, name: str) -> builtins.list[str]:
         """Environments that start from ``name@active``, by name."""
@@ -387,66 +385,12 @@ class Environments:
         return await remove_left(await self._engines.engine(), self._settings.owner)
 
     async def delete(self, name: str) -> int:
-        """Remove images, kernels' entries and records; returns bytes freed.
-
-        Snapshots stay: they have images of their own. Raises ConflictError while kernels run or
-        other environments start from it.
-        """
-        await self.get(name)
-        if name in self._building:
-            raise ConflictError(f"The environment {name!r} is being built.", "Cancel that first.")
-        engine = await self._engines.engine()
-        await self._unused(engine, name)
-        revisions = await self.revisions(name)
-        bases = {r.base_image for r in revisions}
-        before = {i.id: i for i in await _images(engine, [*(r.image for r in revisions), *bases])}
-        for revision in revisions:
-            await remove_own(engine, revision.ref, revision.image)
-            await self._store.revisions.delete(f"{name}@{revision.number}")
-        self._kernel_specs.remove(name)
-        await self._store.environments.delete(name)
-        gone = [i for i in before.values() if await engine.image(i.id) is None]
-        return _freed(gone, [i for i in before.values() if i not in gone])
-
-    async def _unused(self, engine: Engine, name: str) -> None:
-        running = 0
-        for record in await self._store.kernels.list(environment=name):
-            state = await engine.inspect(record.container)
-            running += state is not None and state.phase in ("running", "paused", "created")
-        if running:
-            kernels = "A kernel of it runs" if running == 1 else f"{running} kernels of it run"
-            raise ConflictError(
-                f"The environment {name!r} cannot be deleted now. {kernels}.",
-                "Shut the kernels down first.",
-            )
-        children = (await Family.read(self._store)).children(name)
-        if children:
-            raise ConflictError(
-                f"The environment {name!r} cannot be deleted: {', '.join(children)} "
-                f"{'starts' if len(children) == 1 else 'start'} from it.",
-                "Delete that first, or let it start from another base.",
-            )
+        """Delete an environment with its revisions; returns bytes freed. See ``deleting``."""
+        return (await self.deleting.carry_out(await self.deleting.of_environment(name))).freed
 
     async def _install(self, environment: Environment) -> None:
         revisions = await self.revisions(environment.name)
         self._kernel_specs.install_environment(environment, revisions)
-
-
-async def _images(engine: Engine, ids: Sequence[str]) -> builtins.list[Image]:
-    found = [await engine.image(id) for id in dict.fromkeys(ids)]
-    return [image for image in found if image is not None]
-
-
-def _freed(gone: Sequence[Image], kept: Sequence[Image]) -> int:
-    """Bytes of layers that only the removed images had. An image's size counts all its layers,
-    so each is charged beyond the largest other image that it begins with."""
-    total = 0
-    known = list(kept)
-    for image in sorted(gone, key=lambda i: len(i.layers)):
-        shared = [k.size for k in known if image.layers[: len(k.layers)] == k.layers]
-        total += max(0, image.size - max(shared, default=0))
-        known.append(image)
-    return total
 
 
 def _now() -> str:

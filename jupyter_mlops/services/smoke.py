@@ -8,6 +8,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -32,12 +33,26 @@ class Smoke:
         self._blobs = blobs
         self._notebooks = notebooks
 
-    async def take(self, file: Path | None) -> str:
-        """Keep a notebook's content; returns its digest, empty when there is no such file.
+    async def taken(self, spec: EnvironmentSpec, folder: Path | None) -> EnvironmentSpec:
+        """The specification with the notebook that is in ``folder`` now, else with the one that
+        it was taken with before. Its content is kept, since builds come later, too, when a
+        parent changes. Raises InvalidError where there is none at all."""
+        if not spec.smoke:
+            return spec
+        file = folder / spec.smoke if folder else None
+        if file and file.is_file():
+            return replace(spec, smoke_notebook=await self._take(file))
+        if not await self._known(spec.smoke_notebook):
+            raise InvalidError(
+                f"smoke: there is no notebook {spec.smoke!r}."
+                f"{f' It is looked for at {file}.' if file else ''}",
+                "Its path begins in the specification's folder, or, in JupyterLab, in the folder "
+                "that the file browser shows first.",
+            )
+        return spec
 
-        Kept, since builds come later, too, when a parent changes. Raises InvalidError."""
-        if file is None or not await asyncio.to_thread(file.is_file):
-            return ""
+    async def _take(self, file: Path) -> str:
+        """Returns the content's digest; raises InvalidError for what is no notebook."""
         content = await asyncio.to_thread(file.read_bytes)
         try:
             cells = json.loads(content)["cells"]
@@ -92,8 +107,7 @@ class Smoke:
             message=message,
         )
 
-    async def known(self, digest: str) -> bool:
-        """Whether a notebook that was taken is still there."""
+    async def _known(self, digest: str) -> bool:
         try:
             return bool(digest and await self._blobs.get(digest))
         except NotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ..core.ports import Blobs, EngineProvider, KernelSpecs, Progress, Store
 from ..core.settings import Settings
 from ..core.snapshot import FreezePreview, Snapshot
 from . import workspaces
+from .blob_use import release
 from .bundles import read_inventory
 from .git_state import git_state
 from .snapshot_making import Source, make
@@ -96,7 +98,7 @@ class Snapshots:
             exclude=exclude,
             progress=progress,
             save=self._save,
-            release=self._release,
+            release=partial(release, self._store, self._blobs),
         )
 
     # ------------------------------------------------------------------------- listing
@@ -192,7 +194,7 @@ class Snapshots:
             await engine.remove_image(snapshot.ref)
         self._kernel_specs.remove(snapshot.id)
         await self._store.snapshots.delete(snapshot.id)
-        await self._release([member.digest for member in snapshot.members])
+        await release(self._store, self._blobs, [member.digest for member in snapshot.members])
         (self._settings.data / "reports" / f"{snapshot.id}.json").unlink(missing_ok=True)
 
     # --------------------------------------------------------------------------- private
@@ -206,20 +208,6 @@ class Snapshots:
         except BaseException:
             await self._store.snapshots.delete(snapshot.id)
             raise
-
-    async def _release(self, digests: Sequence[str]) -> None:
-        """Remove the blobs among these that nothing refers to."""
-        used = {
-            member.digest
-            for snapshot in await self._store.snapshots.list()
-            for member in snapshot.members
-        }
-        for revision in await self._store.revisions.list():
-            used |= {revision.lock, revision.inventory}
-        for package in await self._store.packages.list():
-            used |= {package.model, package.sample.body, package.sample.expected}
-        for digest in set(digests) - used:
-            self._blobs.path(digest).unlink(missing_ok=True)
 
     async def _check_free(self, name: str) -> None:
         if await self._named(name):

@@ -43,9 +43,13 @@ describe('environment draft', () => {
       r: 'data.table',
       memory: '2 GiB',
       cpus: '1.5',
+      smoke: ' tests/smoke.ipynb',
+      smokeNotebook: 'sha256:1',
       date: '2024-01-15'
     });
     expect(spec.r).toEqual(['data.table']);
+    expect(spec.smoke).toBe('tests/smoke.ipynb');
+    expect(spec.smoke_notebook).toBe('sha256:1');
     expect(spec.date).toBe('2024-01-15');
     expect(spec.variables).toEqual({ OMP_NUM_THREADS: '2', URL: 'a=b' });
     expect(spec.secrets).toEqual(['WANDB_API_KEY']);
@@ -86,6 +90,7 @@ describe('environment draft', () => {
       name: 'My Env',
       variables: 'no equals',
       secrets: 'KEY=value',
+      smoke: 'test.py',
       memory: 'lots',
       cpus: '-1'
     };
@@ -95,6 +100,7 @@ describe('environment draft', () => {
       'memory',
       'name',
       'secrets',
+      'smoke',
       'variables'
     ]);
     expect(problemsOf({ ...emptyDraft('debian'), name: 'a' })).toEqual({});

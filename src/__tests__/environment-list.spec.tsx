@@ -106,6 +106,29 @@ describe('EnvironmentList', () => {
     model.dispose();
   });
 
+  it('says what a build changed, of the revision that is active', async () => {
+    const changes = { added: [], removed: [], patched: [], changed: [] };
+    const result = { previous: 1, revision: 2, summary: '1 changed', changes };
+    const { model } = await show({
+      environments: [environment('child', 2), environment('strict', 1)],
+      operations: [
+        build('child', { state: 'succeeded', result }),
+        build('strict', {
+          state: 'failed',
+          result,
+          error: {
+            code: 'smoke_failed',
+            message: 'Code cell 2 failed. Revision 1 stays active.',
+            hint: ''
+          }
+        })
+      ]
+    });
+    expect(screen.getAllByText('Since r1: 1 changed')).toHaveLength(1);
+    expect(screen.getByText(/^Code cell 2 failed/)).toBeTruthy();
+    model.dispose();
+  });
+
   it('shows nothing of builds whose environment is gone', async () => {
     const { model } = await show({
       environments: [],

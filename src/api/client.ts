@@ -7,6 +7,7 @@ import type {
   Base,
   Candidates,
   CatalogueEntry,
+  Deletion,
   Deployment,
   Environment,
   EnvironmentSpec,
@@ -88,7 +89,12 @@ export class MlopsClient {
     return this._post('imports', body);
   }
 
-  deleteEnvironment(name: string): Promise<{ freed: number }> {
+  /** What deleting an environment would take away. */
+  deletion(name: string): Promise<Deletion> {
+    return this._get(`environments/${encodeURIComponent(name)}/deletion`);
+  }
+
+  deleteEnvironment(name: string): Promise<Deletion> {
     return this._send('DELETE', `environments/${encodeURIComponent(name)}`);
   }
 

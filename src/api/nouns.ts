@@ -11,6 +11,7 @@ export type CatalogueEntry = Schemas['CatalogueEntry'];
 export type Change = Schemas['Change'];
 export type Check = Schemas['Check'];
 export type ContractReport = Schemas['ContractReport'];
+export type Deletion = Schemas['Deletion'];
 export type Deployment = Schemas['Deployment'];
 export type Environment = Schemas['Environment'];
 export type EnvironmentSpec = Schemas['EnvironmentSpec'];

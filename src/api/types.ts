@@ -231,6 +231,23 @@ export interface paths {
         patch: operations["patch_environments_by_name"];
         trace?: never;
     };
+    "/mlops/environments/{name}/deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What deleting it, or its old revisions, would take away. */
+        get: operations["get_environments_by_name_deletion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/mlops/environments/{name}/revisions": {
         parameters: {
             query?: never;
@@ -243,7 +260,8 @@ export interface paths {
         put?: never;
         /** Build a new revision. */
         post: operations["post_environments_by_name_revisions"];
-        delete?: never;
+        /** Delete all that are not active and that nothing needs. */
+        delete: operations["delete_environments_by_name_revisions"];
         options?: never;
         head?: never;
         patch?: never;
@@ -260,7 +278,8 @@ export interface paths {
         get: operations["get_environments_by_name_revisions_by_number"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Delete one that nothing needs. */
+        delete: operations["delete_environments_by_name_revisions_by_number"];
         options?: never;
         head?: never;
         patch?: never;
@@ -277,6 +296,23 @@ export interface paths {
         put?: never;
         /** Make it the active one. */
         post: operations["post_environments_by_name_revisions_by_number_activate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mlops/environments/{name}/revisions/{number}/deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What deleting it would take away. */
+        get: operations["get_environments_by_name_revisions_by_number_deletion"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -963,6 +999,20 @@ export interface components {
             /** @default  */
             note: string;
         };
+        /**
+         * Deletion
+         * @description Before: what would go. After: what went.
+         */
+        Deletion: {
+            environments: string[];
+            freed: number;
+            /** @default 0 */
+            home: number;
+            /** @default [] */
+            kept: components["schemas"]["Kept"][];
+            revisions: string[];
+            shared: number;
+        };
         /** Deployment */
         Deployment: {
             created: string;
@@ -1114,14 +1164,6 @@ export interface components {
             line: number;
             path: string;
             rule: string;
-        };
-        /**
-         * Freed
-         * @description What deleting an environment gave back.
-         */
-        Freed: {
-            /** @description Bytes. */
-            freed: number;
         };
         /**
          * FreezePreview
@@ -1282,6 +1324,14 @@ export interface components {
             body: string | null;
             /** @default  */
             content_type: string;
+        };
+        /**
+         * Kept
+         * @description A revision that stays, and why.
+         */
+        Kept: {
+            reason: string;
+            revision: string;
         };
         /**
          * KernelLimits
@@ -2338,7 +2388,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Freed"];
+                    "application/json": components["schemas"]["Deletion"];
                 };
             };
             /** @description It failed. */
@@ -2374,6 +2424,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Environment"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_environments_by_name_deletion: {
+        parameters: {
+            query?: {
+                /** @description `true`: revisions that are not active and that nothing needs. */
+                old?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deletion"];
                 };
             };
             /** @description It failed. */
@@ -2459,6 +2543,37 @@ export interface operations {
             };
         };
     };
+    delete_environments_by_name_revisions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deletion"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_environments_by_name_revisions_by_number: {
         parameters: {
             query?: never;
@@ -2491,6 +2606,38 @@ export interface operations {
             };
         };
     };
+    delete_environments_by_name_revisions_by_number: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deletion"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     post_environments_by_name_revisions_by_number_activate: {
         parameters: {
             query?: never;
@@ -2510,6 +2657,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Environment"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_environments_by_name_revisions_by_number_deletion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deletion"];
                 };
             };
             /** @description It failed. */

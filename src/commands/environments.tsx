@@ -3,8 +3,10 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import * as React from 'react';
 
+import type { Deletion } from '../api/nouns';
 import { EnvironmentForm } from '../components/environment-form';
 import { formatBytes } from '../format';
+import { deletionSentences } from '../models/deletion';
 import type { Pages } from '../widgets/pages';
 import { describedBy, ICommandContext, target } from './context';
 import { CommandIDs } from './ids';
@@ -146,16 +148,24 @@ export function addEnvironmentCommands(
     describedBy: describedBy(NAME),
     execute: async args => {
       const name = target(app, args, 'name', 'environment');
-      const environment = mlops.environments.items.find(e => e.name === name);
-      if (!environment) {
+      if (!mlops.environments.items.some(e => e.name === name)) {
+        return;
+      }
+      let deletion: Deletion;
+      try {
+        deletion = await mlops.client.deletion(name);
+      } catch (reason) {
+        await tell(trans.__('%1 cannot be deleted', name), reason, trans);
         return;
       }
       const { button } = await showDialog({
         title: trans.__('Delete environment %1?', name),
-        body: trans._n(
-          'Its %1 revision and the home folder of its notebooks go with it. Snapshots stay.',
-          'Its %1 revisions and the home folder of its notebooks go with it. Snapshots stay.',
-          environment.latest ?? 0
+        body: (
+          <div>
+            {deletionSentences(deletion, trans).map(sentence => (
+              <p key={sentence}>{sentence}</p>
+            ))}
+          </div>
         ),
         buttons: [
           Dialog.cancelButton(),

@@ -323,6 +323,25 @@ export function EnvironmentForm(props: {
               )}
             </Field>
             <Field
+              label={trans.__('Smoke notebook')}
+              help={trans.__(
+                'A notebook of yours that must run to its end before a revision becomes active: tests/smoke.ipynb'
+              )}
+              error={errors.smoke}
+            >
+              {(id, by) => (
+                <input
+                  id={id}
+                  aria-describedby={by}
+                  aria-invalid={!!errors.smoke}
+                  className="jp-mod-styled"
+                  spellCheck={false}
+                  value={draft.smoke}
+                  onChange={text('smoke')}
+                />
+              )}
+            </Field>
+            <Field
               label={trans.__('Packages as of')}
               help={trans.__(
                 'Only what the package index had on that day. Empty: the newest.'
@@ -444,6 +463,9 @@ function explain(errors: DraftErrors, trans: TranslationBundle): DraftErrors {
     base: trans.__('Choose a base image, or make one first.'),
     variables: trans.__('Write each line as NAME=value.'),
     secrets: trans.__('Write names only, without values.'),
+    smoke: trans.__(
+      'Write the path of a notebook as the file browser has it, such as tests/smoke.ipynb.'
+    ),
     memory: trans.__('Write a size such as 4 GiB or 512 MB.'),
     cpus: trans.__('Write a number of cores, such as 2.')
   };

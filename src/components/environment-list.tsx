@@ -4,7 +4,7 @@ import * as React from 'react';
 
 import type { Environment, Operation } from '../api/nouns';
 import { CommandIDs } from '../commands/ids';
-import { hasEnded } from '../models/operations';
+import { changesOf, hasEnded } from '../models/operations';
 import type { IMlops } from '../tokens';
 import { List, useChanges } from './list';
 import { OperationProgress } from './progress';
@@ -168,6 +168,9 @@ function EnvironmentRow(props: {
     });
   }
   const packages = environment.spec.python ?? [];
+  // Of the revision that is active: one that failed its test is told by its error.
+  const changes =
+    operation?.state === 'succeeded' ? changesOf(operation) : null;
   return (
     <Row
       tone={building ? 'busy' : failed ? 'bad' : usable ? 'good' : 'idle'}
@@ -190,6 +193,11 @@ function EnvironmentRow(props: {
       data={{ noun: 'environment', id: name }}
     >
       {building && <OperationProgress operation={building} trans={trans} />}
+      {changes && changes.revision === environment.active && (
+        <span className="jp-MLOpsRow-detail">
+          {trans.__('Since r%1: %2', changes.previous, changes.summary)}
+        </span>
+      )}
     </Row>
   );
 }

@@ -5,7 +5,8 @@ import * as React from 'react';
 import type { MlopsClient } from '../api/client';
 import type { Operation } from '../api/nouns';
 import { formatSeconds } from '../format';
-import { hasEnded, OperationsModel } from '../models/operations';
+import { changesOf, hasEnded, OperationsModel } from '../models/operations';
+import { DiffTable } from './checks';
 import { useChanges } from './list';
 import { Problem } from './problem';
 import { Elapsed, OperationProgress } from './progress';
@@ -30,6 +31,7 @@ export function OperationView(props: {
     return <p className="jp-MLOpsList-note">{trans.__('Loading…')}</p>;
   }
   const ended = hasEnded(operation);
+  const changes = changesOf(operation);
   return (
     <div className="jp-MLOpsOperation">
       <header className="jp-MLOpsOperation-head">
@@ -85,6 +87,22 @@ export function OperationView(props: {
           );
         })}
       </ol>
+      {changes && (
+        <section
+          className="jp-MLOpsOperation-changes"
+          aria-label={trans.__('Changed packages')}
+        >
+          <h3>
+            {trans.__(
+              'From r%1 to r%2: %3',
+              changes.previous,
+              changes.revision,
+              changes.summary
+            )}
+          </h3>
+          <DiffTable diff={changes.diff} trans={trans} />
+        </section>
+      )}
       <Log text={log} follow={!ended} trans={trans} />
     </div>
   );

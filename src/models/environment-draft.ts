@@ -11,6 +11,9 @@ export interface IEnvironmentDraft {
   variables: string;
   secrets: string;
   setup: string;
+  smoke: string;
+  /** The digest of its content, as the server took it in before. */
+  smokeNotebook: string;
   date: string;
   network: 'outbound' | 'none';
   cpus: string;
@@ -57,6 +60,8 @@ export function emptyDraft(base: string): IEnvironmentDraft {
     variables: '',
     secrets: '',
     setup: '',
+    smoke: '',
+    smokeNotebook: '',
     date: '',
     network: 'outbound',
     cpus: '',
@@ -78,6 +83,8 @@ export function draftOf(spec: EnvironmentSpec): IEnvironmentDraft {
       .join('\n'),
     secrets: (spec.secrets ?? []).join('\n'),
     setup: spec.setup ?? '',
+    smoke: spec.smoke ?? '',
+    smokeNotebook: spec.smoke_notebook ?? '',
     date: spec.date ?? '',
     network: spec.network === 'none' ? 'none' : 'outbound',
     cpus: resources?.cpus ? String(resources.cpus) : '',
@@ -101,6 +108,9 @@ export function problemsOf(draft: IEnvironmentDraft): DraftErrors {
   }
   if (lines(draft.secrets).some(line => !/^[A-Za-z_]\w*$/.test(line))) {
     errors.secrets = 'secrets';
+  }
+  if (draft.smoke.trim() && !draft.smoke.trim().endsWith('.ipynb')) {
+    errors.smoke = 'smoke';
   }
   if (parseMemory(draft.memory) === null) {
     errors.memory = 'memory';
@@ -150,6 +160,8 @@ export function specOf(draft: IEnvironmentDraft): EnvironmentSpec {
     variables,
     secrets: lines(draft.secrets),
     setup: draft.setup,
+    smoke: draft.smoke.trim(),
+    smoke_notebook: draft.smokeNotebook,
     date: draft.date,
     network: draft.network,
     resources: {

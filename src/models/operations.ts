@@ -3,12 +3,36 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 import type { MlopsClient } from '../api/client';
 import { MlopsError } from '../api/error';
-import type { Operation } from '../api/nouns';
+import type { InventoryDiff, Operation } from '../api/nouns';
 import { Collection } from './collection';
 
 /** Whether an operation will not change any more. */
 export function hasEnded(operation: Operation): boolean {
   return operation.state !== 'queued' && operation.state !== 'running';
+}
+
+/** What a build changed for users of an environment. */
+export interface IBuildChanges {
+  /** The revision that was active before. */
+  previous: number;
+  revision: number;
+  /** In a few words: `1 added, 2 changed`. */
+  summary: string;
+  /** The first hundred of them. */
+  diff: InventoryDiff;
+}
+
+/** What a build changed; null for the first one, and where nothing was built. */
+export function changesOf(operation: Operation): IBuildChanges | null {
+  const { previous, revision, summary, changes } = operation.result ?? {};
+  return typeof previous === 'number' && changes
+    ? {
+        previous,
+        revision: Number(revision),
+        summary: String(summary),
+        diff: changes as InventoryDiff
+      }
+    : null;
 }
 
 /**

@@ -18,7 +18,7 @@ base create|delete|list|pull
 deploy
 deployment delete|invoke|list|logs|show
 engine info
-env activate|build|create|delete|diff|list|lock|show
+env activate|build|create|delete|diff|list|lock|prune|show
 kernel list
 operation cancel|list|log|show
 package check|create|delete|list|show

@@ -170,6 +170,11 @@ class Engine(ABC):
     @abstractmethod
     async def images(self, labels: Mapping[str, str]) -> list[Image]: ...
 
+    async def layer_sizes(self, image: str) -> tuple[int, ...]:
+        """Bytes of each layer, lowest first, in the order of ``Image.layers``; empty where the
+        engine does not tell them apart."""
+        return ()
+
     @abstractmethod
     async def import_image(self, archive: Path, ref: str, config: ImageConfig) -> str:
         """Make an image of one layer from a root file system tar; returns the image id."""

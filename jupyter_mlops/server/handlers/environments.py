@@ -73,9 +73,21 @@ class EnvironmentHandler(MlopsHandler):
     @web.authenticated
     @authorized
     async def delete(self, name: str) -> None:
-        freed = await (await self.services()).environments.delete(name)
+        deleting = (await self.services()).environments.deleting
+        gone = await deleting.carry_out(await deleting.of_environment(name))
         self.running.emitter.environments_changed()
-        self.answer({"freed": freed})
+        self.answer(gone)
+
+
+class DeletionHandler(MlopsHandler):
+    auth_resource = "mlops-environments"
+
+    @web.authenticated
+    @authorized
+    async def get(self, name: str) -> None:
+        deleting = (await self.services()).environments.deleting
+        old = self.text("old") == "true"
+        self.answer(await (deleting.of_old(name) if old else deleting.of_environment(name)))
 
 
 class ImportsHandler(MlopsHandler):
@@ -99,4 +111,5 @@ default_handlers = [
     (r"/mlops/imports", ImportsHandler),
     (r"/mlops/environments", EnvironmentsHandler),
     (r"/mlops/environments/([^/]+)", EnvironmentHandler),
+    (r"/mlops/environments/([^/]+)/deletion", DeletionHandler),
 ]

@@ -40,14 +40,40 @@ class RevisionsHandler(BuildHandler):
         )
         self.accepted(operation)
 
+    @web.authenticated
+    @authorized
+    async def delete(self, name: str) -> None:
+        deleting = (await self.services()).environments.deleting
+        gone = await deleting.carry_out(await deleting.of_old(name))
+        self.running.emitter.environments_changed()
+        self.answer(gone)
+
 
 class RevisionHandler(MlopsHandler):
     auth_resource = "mlops-environments"
 
     @web.authenticated
     @authorized
+    async def delete(self, name: str, number: str) -> None:
+        deleting = (await self.services()).environments.deleting
+        gone = await deleting.carry_out(await deleting.of_revision(name, int(number)))
+        self.running.emitter.environments_changed()
+        self.answer(gone)
+
+    @web.authenticated
+    @authorized
     async def get(self, name: str, number: str) -> None:
         self.answer(await (await self.services()).environments.revision(name, int(number)))
+
+
+class RevisionDeletionHandler(MlopsHandler):
+    auth_resource = "mlops-environments"
+
+    @web.authenticated
+    @authorized
+    async def get(self, name: str, number: str) -> None:
+        deleting = (await self.services()).environments.deleting
+        self.answer(await deleting.of_revision(name, int(number)))
 
 
 class LockHandler(MlopsHandler):
@@ -100,6 +126,7 @@ _REVISION = r"/mlops/environments/([^/]+)/revisions/(\d{1,9})"
 default_handlers = [
     (r"/mlops/environments/([^/]+)/revisions", RevisionsHandler),
     (_REVISION, RevisionHandler),
+    (rf"{_REVISION}/deletion", RevisionDeletionHandler),
     (rf"{_REVISION}/lock", LockHandler),
     (rf"{_REVISION}/inventory", InventoryHandler),
     (rf"{_REVISION}/activate", ActivateHandler),

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from typing_extensions import Self
 
 from ...core.environment import EnvironmentSpec
-from .bodies import Answer, Request
+from .bodies import Request
 
 
 class BuildRequest(Request):
@@ -57,10 +57,3 @@ class ChangeEnvironment(Request):
     """What can be changed without a new revision."""
 
     description: str
-
-
-class Freed(Answer):
-    """What deleting an environment gave back."""
-
-    freed: int
-    """Bytes."""

@@ -56,13 +56,15 @@ async def resolve(
     container.progress.log("Packages asked for: " + ", ".join(wanted) + "\n")
     if day:
         container.progress.log(f"As the package index was on {day}\n")
-    await container.write(CONSTRAINTS, "\n".join(constraints).encode())
+    if constraints:
+        await container.write(CONSTRAINTS, "\n".join(constraints).encode())
     await container.run(
         "resolve",
-        f"{UV} pip compile - --format pylock.toml --no-header -c {CONSTRAINTS} -o {LOCK} "
-        '--python "$1" ${2:+--exclude-newer "$2"} >/dev/null',
+        f"{UV} pip compile - --format pylock.toml --no-header -o {LOCK} "
+        '--python "$1" ${2:+--exclude-newer "$2"} ${3:+-c "$3"} >/dev/null',
         python,
         _end_of(day) if day else "",
+        CONSTRAINTS if constraints else "",
         stdin="\n".join(wanted).encode(),
         failed=resolve_failed(day),
     )
