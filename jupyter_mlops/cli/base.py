@@ -29,6 +29,9 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     pull = noun.verb("pull", "take one from a registry", take)
     pull.add_argument("ref", metavar="REF", help="such as registry.example.com/python:3.12")
     pull.add_argument("--name", default="", help="its name here (default: the image's)")
+    build = noun.verb("build", "make one from a Dockerfile", build_one)
+    build.add_argument("folder", metavar="DIR", help="the folder with the Dockerfile, or the file")
+    build.add_argument("--name", default="", help="its name here (default: the folder's)")
     noun.verb("list", "list base images", show_all)
     delete = noun.verb("delete", "delete a base image", remove)
     delete.add_argument("name")
@@ -57,6 +60,22 @@ async def take(session: Session, args: argparse.Namespace) -> Answer:
         "base",
         name,
         lambda progress: environments.pull_base(args.ref, name, progress),
+        lambda base: {"base": base.name},
+    )
+    return _made(session, made)
+
+
+async def build_one(session: Session, args: argparse.Namespace) -> Answer:
+    from ..services.imports.parts import possible_name
+    from .files import absolute
+
+    file = absolute(args.folder)
+    folder = file if file.is_dir() else file.parent
+    name = args.name or possible_name(folder.name) or "dockerfile"
+    made = await session.work(
+        "base",
+        name,
+        lambda progress: session.services.environments.build_base(name, file, progress),
         lambda base: {"base": base.name},
     )
     return _made(session, made)

@@ -121,7 +121,7 @@ class Base:
     ref: str
     """The engine's tag for it."""
     origin: str
-    """``debian <suite>`` or the reference it was pulled from."""
+    """``debian <suite>``, the reference it was pulled from, or which Dockerfile."""
     created: str
     """ISO 8601, UTC."""
     size: int = 0

@@ -17,13 +17,16 @@ from .container_config import Host
 from .containers import ContainerCalls
 from .events import EventCalls
 from .failures import translated
+from .image_build import ImageBuildCalls
 from .image_config import changes
 from .image_files import ImageFileCalls
 from .images import ImageCalls
 from .processes import ProcessCalls
 
 
-class DockerApiEngine(ContainerCalls, ImageCalls, ImageFileCalls, ProcessCalls, EventCalls):
+class DockerApiEngine(
+    ContainerCalls, ImageCalls, ImageBuildCalls, ImageFileCalls, ProcessCalls, EventCalls
+):
     """One engine at one address. Not bound to an event loop; nothing is asked before a call."""
 
     name: ClassVar[str]

@@ -36,6 +36,10 @@ class PodmanEngine(DockerApiEngine):
         self._service: PodmanService | None = None
         self._libpod = "/v4.0.0/libpod"
 
+    def _build_options(self) -> dict[str, str]:
+        # Else every step leaves an image, which nobody would remove.
+        return {"layers": "false"}
+
     @property
     def service(self) -> PodmanService | None:
         """The service that we started, or joined; None for somebody else's."""

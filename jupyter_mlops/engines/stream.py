@@ -53,6 +53,7 @@ class Stream:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Any = None,
+        data: Any = None,
         versioned: bool = True,
     ) -> requests.Response:
         """Ask and return once the answer's headers are here. Raises docker-py's APIError."""
@@ -63,6 +64,7 @@ class Stream:
             params=dict(params or {}),
             headers=dict(headers or {}),
             json=body,
+            data=data,
             stream=True,
             timeout=None,
         )

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     ShownPath = Callable[[Path], str]
 
 
-def base(services: Services, body: CreateBase) -> Work:
+def base(services: Services, body: CreateBase, file: Path | None = None) -> Work:
+    """``file`` is where the Dockerfile is."""
+
     async def work(progress: Progress) -> dict[str, Any]:
         environments = services.environments
         if body.kind == "pull":
             made = await environments.pull_base(body.ref, body.name, progress)
+        elif file is not None:
+            made = await environments.build_base(body.name, file, progress)
         else:
             made = await environments.create_base(
                 body.name, suite=body.suite, packages=body.packages, progress=progress

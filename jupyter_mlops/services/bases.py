@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 
 from ..core import image_ref
+from ..core.container_network import secrets_of
 from ..core.environment import Base, check_name
 from ..core.errors import BaseMissingError, ConflictError, InvalidError, NotFoundError
 from ..core.layout import LABEL_KIND, LABEL_OWNER
@@ -102,6 +104,43 @@ class Bases:
         own = new_ref(f"mlops/base/{name}", "latest")
         await engine.tag(image, own)
         return await self._save(name, image, own, str(parsed))
+
+    async def build(self, name: str, file: Path, progress: Progress) -> Base:
+        """Make one from a Dockerfile and the folder it is in. Raises ConflictError when the name
+        is taken, NotFoundError, BuildFailedError that names the step and its line."""
+        await self._free(name)
+        if await asyncio.to_thread(file.is_dir):
+            file = file / "Dockerfile"
+        if not await asyncio.to_thread(file.is_file):
+            raise NotFoundError(
+                f"There is no Dockerfile at {file}.", "Name the folder that it is in, or the file."
+            )
+        engine = await self._engines.engine()
+        ref = new_ref(f"mlops/base/{name}", "latest")
+        progress.phase("build", f"Building {file.name}")
+        secrets = secrets_of(self._settings.network)
+
+        def said(line: str) -> None:
+            for secret in secrets:
+                line = line.replace(secret, "****")
+            progress.log(line + "\n")
+            if line.lower().startswith("step "):
+                progress.update(line[:120])
+
+        image = await engine.build_image(
+            file.parent,
+            file.name,
+            ref,
+            {LABEL_KIND: "base", LABEL_OWNER: self._settings.owner},
+            # Builders know these and keep them out of the image and its history.
+            self._settings.network.proxies,
+            said,
+        )
+        try:
+            return await self._save(name, image, ref, f"{file.name} in {file.parent.name}")
+        except BaseException:
+            await to_the_end(engine.remove_image(ref))
+            raise
 
     async def delete(self, name: str) -> None:
         """Raises NotFoundError, and ConflictError while environments start from it."""

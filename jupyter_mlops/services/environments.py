@@ -104,6 +104,11 @@ class Environments:
         """Take one from a registry. Raises Registry* errors, ConflictError."""
         return await self._bases.pull(ref, name, progress)
 
+    async def build_base(self, name: str, file: Path, progress: Progress) -> Base:
+        """Make one from a Dockerfile, or the folder it is in. Raises ConflictError, NotFoundError
+        and BuildFailedError."""
+        return await self._bases.build(name, file, progress)
+
     async def delete_base(self, name: str) -> None:
         """Raises NotFoundError, and ConflictError while environments start from it."""
         await self._bases.delete(name)

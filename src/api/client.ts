@@ -63,7 +63,7 @@ export class MlopsClient {
   }
 
   createBase(body: {
-    kind: 'debian' | 'pull';
+    kind: 'debian' | 'pull' | 'dockerfile';
     name: string;
     ref?: string;
   }): Promise<Operation> {

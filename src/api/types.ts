@@ -928,17 +928,22 @@ export interface components {
         };
         /**
          * CreateBase
-         * @description Make a base image from distribution packages, or pull one from a registry.
+         * @description Make a base image from distribution packages or a Dockerfile, or pull one.
          */
         CreateBase: {
             /** @enum {string} */
-            kind: "debian" | "pull";
+            kind: "debian" | "pull" | "dockerfile";
             name: string;
             /**
              * @description Distribution packages beyond Python, for ``debian``.
              * @default []
              */
             packages: string[];
+            /**
+             * @description The Dockerfile, or the folder it is in, as the file browser has it, for ``dockerfile``.
+             * @default
+             */
+            path: string;
             /**
              * @description The image to pull, for ``pull``.
              * @default

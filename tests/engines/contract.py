@@ -5,6 +5,7 @@ An adapter's tests subclass ``EngineContract`` and give the fixture ``engine``.
 
 from __future__ import annotations
 
+from .contract_builds import BuildContract
 from .contract_containers import ContainerContract
 from .contract_images import ImageContract
 from .contract_processes import ProcessContract
@@ -13,6 +14,11 @@ from .contract_watching import WatchingContract
 
 
 class EngineContract(
-    ContainerContract, ProcessContract, ImageContract, RegistryContract, WatchingContract
+    ContainerContract,
+    ProcessContract,
+    ImageContract,
+    BuildContract,
+    RegistryContract,
+    WatchingContract,
 ):
     """All of it."""

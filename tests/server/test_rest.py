@@ -150,6 +150,8 @@ async def test_what_is_refused(api, verb, path, body, status, code):
     [
         ("bases", {"kind": "debian"}, "name"),
         ("bases", {"kind": "pull", "name": "base"}, "ref"),
+        ("bases", {"kind": "dockerfile", "name": "base"}, "path"),
+        ("bases", {"kind": "dockerfile", "name": "base", "path": "../up"}, "outside the folder"),
         ("bases", {"kind": "debian", "name": "base", "suite": "-evil"}, "suite"),
         ("bases", {"kind": "debian", "name": "Base Image"}, "Base Image"),
         ("environments", {}, "spec"),

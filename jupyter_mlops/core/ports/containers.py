@@ -191,6 +191,22 @@ class Engine(ABC):
     ) -> str:
         """Push a tag; returns the manifest digest that the engine reports."""
 
+    async def build_image(
+        self,
+        folder: Path,
+        dockerfile: str,
+        ref: str,
+        labels: Mapping[str, str],
+        arguments: Mapping[str, str],
+        progress: Callable[[str], None],
+    ) -> str:
+        """Build ``folder``'s file ``dockerfile``, tag the image ``ref`` and return its id.
+
+        ``arguments`` are build arguments. ``progress`` gets each line. Raises BuildFailedError
+        that names the step and its line; nothing is left then, nor after a cancellation.
+        """
+        raise UnsupportedError("This engine cannot build a Dockerfile.")
+
     async def save_image(self, image: str, archive: Path) -> None:
         """Write an image into a file, in the format of ``docker save``; NotFoundError."""
         raise UnsupportedError("This engine cannot write an image into a file.")

@@ -24,7 +24,10 @@ class BasesHandler(MlopsHandler):
 
         body = self.body(CreateBase)
         services = await self.services()
-        operation = await services.operations.start("base", body.name, work.base(services, body))
+        file = self.below_root(body.path) if body.kind == "dockerfile" else None
+        operation = await services.operations.start(
+            "base", body.name, work.base(services, body, file)
+        )
         self.accepted(operation)
 
 

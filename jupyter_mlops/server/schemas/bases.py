@@ -12,19 +12,23 @@ from .bodies import Request
 
 
 class CreateBase(Request):
-    """Make a base image from distribution packages, or pull one from a registry."""
+    """Make a base image from distribution packages or a Dockerfile, or pull one."""
 
-    kind: Literal["debian", "pull"]
+    kind: Literal["debian", "pull", "dockerfile"]
     name: str
     suite: str = Field("bookworm", pattern=r"^[a-z]+$")
     packages: tuple[str, ...] = ()
     """Distribution packages beyond Python, for ``debian``."""
     ref: str = ""
     """The image to pull, for ``pull``."""
+    path: str = ""
+    """The Dockerfile, or the folder it is in, as the file browser has it, for ``dockerfile``."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         check_name(self.name, "base image")
         if self.kind == "pull" and not self.ref:
             raise ValueError("which image is to be pulled is missing: say ref")
+        if self.kind == "dockerfile" and not self.path:
+            raise ValueError("which Dockerfile is to be built is missing: say path")
         return self

@@ -42,6 +42,12 @@ async def read(
         folder = file.parent.resolve()
         requirements, left = sorted_out(requirements_file(file, within=folder))
         return Imported(source=file.name, python=tuple(requirements), left_out=tuple(left))
+    if "dockerfile" in file.name.lower():
+        raise InvalidError(
+            f"{file.name} makes a base image, not an environment.",
+            f"Build it with `jupyter mlops base build {file.parent}`, and let an environment "
+            "start from it.",
+        )
     raise InvalidError(
         f"{file.name!r} is no file that packages can be imported from.",
         "Those are requirements.txt, pyproject.toml, pylock.toml, conda's environment.yml and "
