@@ -66,6 +66,7 @@ export class MlopsClient {
     kind: 'debian' | 'pull' | 'dockerfile';
     name: string;
     ref?: string;
+    path?: string;
   }): Promise<Operation> {
     return this._post('bases', body);
   }
