@@ -6,6 +6,7 @@ import { launcherPlugin } from './plugins/launcher';
 import { modelPlugin } from './plugins/model';
 import { notebookPlugin } from './plugins/notebook';
 import { originPlugin } from './plugins/origin';
+import { secretsPlugin } from './plugins/secrets';
 import { sidebarPlugin } from './plugins/sidebar';
 
 export * from './tokens';
@@ -13,6 +14,7 @@ export * from './tokens';
 const plugins: JupyterFrontEndPlugin<any>[] = [
   modelPlugin,
   commandsPlugin,
+  secretsPlugin,
   sidebarPlugin,
   notebookPlugin,
   originPlugin,

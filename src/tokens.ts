@@ -8,6 +8,7 @@ import type {
   Environment,
   IEngine,
   KernelStatus,
+  SecretRequest,
   Snapshot
 } from './api/nouns';
 import type { CatalogueModel } from './models/catalogue';
@@ -37,6 +38,8 @@ export interface IMlops {
   readonly operations: OperationsModel;
   /** Refreshed by those who show them, while they are seen. */
   readonly kernels: Collection<KernelStatus>;
+  /** Kernels that wait for secrets; refreshed when the server says that there are others. */
+  readonly secrets: Collection<SecretRequest>;
   readonly kernelEvent: ISignal<any, IKernelEvent>;
   /** Begin to watch the server; calls after the first do nothing. */
   start(): void;

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
+from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +48,21 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-errors", action="store_true", help="go on after a cell that fails")
 
 
+def _ask(names: Sequence[str]) -> dict[str, str]:
+    """Values from the terminal, unseen. Without one, none: the kernel then says what to do."""
+    from ..core.errors import InvalidError
+
+    values: dict[str, str] = {}
+    if not sys.stdin.isatty():
+        return values
+    for name in names:
+        value = getpass(f"{name} (for this run only, never saved): ")
+        if not value:
+            raise InvalidError(f"The secret {name} was not given.", "Run it again, and type it.")
+        values[name] = value
+    return values
+
+
 async def execute(session: Session, args: argparse.Namespace) -> Answer:
     from ..core.limits import limits_of
     from .files import existing
@@ -57,6 +75,8 @@ async def execute(session: Session, args: argparse.Namespace) -> Answer:
     limits = limits_of({name: getattr(args, name) for name in names})
     await services.kernels.collect()
     _, revision = await services.environments.resolve(args.env)
+    # Before the progress bars, which would write over the question.
+    secrets = _ask(await services.kernels.missing_secrets(args.env))
     drift: list[InventoryDiff] = []
     made: list[Snapshot] = []
 
@@ -79,6 +99,7 @@ async def execute(session: Session, args: argparse.Namespace) -> Answer:
             keep=keep,
             allow_errors=args.allow_errors,
             limits=limits,
+            secrets=secrets,
         )
 
     def result(written: Path) -> dict[str, Any]:

@@ -78,6 +78,18 @@ class KernelEvent:
     """Bytes of memory the container may use; 0 where there is no limit."""
 
 
+@dataclass(frozen=True)
+class SecretRequest:
+    """A kernel that starts waits for values that only its user has."""
+
+    kernel_id: str
+    environment: str
+    notebook: str
+    """Absolute path; empty where it is not known."""
+    names: tuple[str, ...]
+    """Of variables. Values are in no record and no event."""
+
+
 def kernel_name(environment: str, revision: int = 0, language: str = "python") -> str:
     """The kernel spec of an environment's active revision, or of a pinned one.
 

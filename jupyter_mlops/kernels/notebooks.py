@@ -48,12 +48,13 @@ class ContainerNotebooks:
         on_cell: Callable[[int, int, float], None],
         keep: Callable[[str], Any] | None = None,
         extra: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
         """``on_cell`` counts code cells, from 1; ``timeout`` is for each cell, in seconds."""
         from nbclient import NotebookClient
 
         content, path = await asyncio.to_thread(_read, notebook)
-        manager = self._manager(kernel_name, extra or {})
+        manager = self._manager(kernel_name, {**(extra or {}), "given": dict(secrets or {})})
         client = NotebookClient(
             content,
             km=manager,

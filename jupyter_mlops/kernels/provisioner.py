@@ -18,7 +18,7 @@ import os
 import signal
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -30,7 +30,7 @@ from traitlets import Dict, Integer, List, Unicode
 
 from ..core.environment import Resources
 from ..core.errors import EngineError, KernelDeadError, MlopsError, NotFoundError, UnsupportedError
-from ..core.kernel import KernelEvent, KernelRecord
+from ..core.kernel import KernelEvent, KernelRecord, SecretRequest
 from ..core.limits import KernelLimits, Limits, in_force
 from ..core.ports import Engine, EngineProvider, Store
 from ..core.settings import Settings
@@ -61,6 +61,9 @@ class ProvisionerParts:
     engines: EngineProvider
     on_event: Callable[[KernelEvent], None] | None = None
     """Hears of crashes; called on the loop that started the kernel."""
+    ask: Callable[[SecretRequest], Awaitable[dict[str, str]]] | None = None
+    """Gets values from the user for secrets that the settings do not have. Raises a domain error
+    where nobody gives them. None: nobody can be asked here."""
 
 
 class ContainerProvisioner(KernelProvisionerBase):
@@ -75,6 +78,7 @@ class ContainerProvisioner(KernelProvisionerBase):
     secrets = List(Unicode(), help="Names of variables whose values the server's settings know.")
     resources = Dict(help="Fields of core.environment.Resources.")
     limits = Dict(help="Fields of core.limits.Limits: of this run alone, stronger than any other.")
+    given = Dict(help="Values of secrets by name, of this run alone.")
     home = Unicode(help="A folder to be HOME; default: one of its own for each environment.")
 
     def __init__(self, **kwargs: Any) -> None:
@@ -94,6 +98,8 @@ class ContainerProvisioner(KernelProvisionerBase):
         """In force for this kernel from its first container on, also for one made anew: a change
         is for the next kernel, and never surprises a running one."""
         self._notebook = ""
+        self._given: dict[str, str] = dict(self.given)
+        """Secrets by name that the user gave for this kernel: in memory, also for its restarts."""
         self._run = 0
         self._exits: dict[int, int] = {}
         """Exit code by run, written by the supervisor's thread."""
@@ -205,9 +211,7 @@ class ContainerProvisioner(KernelProvisionerBase):
 
     async def _launch(self, cmd: list[str], cwd: Path, environment: dict[str, str]) -> None:
         # Not in pre_launch: what that returns is kept for restarts, and is no place for them.
-        values = await asyncio.to_thread(
-            secret_values, self.secrets, self.parts.settings.secrets, os.environ
-        )
+        values = await self._secret_values()
         file = self.endpoint.connection_file_inside
         argv = [word.replace("{connection_file}", file) for word in cmd]
         if self._supervisor is None or not self._supervisor.alive:
@@ -247,6 +251,21 @@ class ContainerProvisioner(KernelProvisionerBase):
         if clients_wait:
             in_server = self._server_root() is not None
             await asyncio.sleep((2 * _RECONNECT_MS if in_server else _FOREIGN_MS) / 1000)
+
+    async def _secret_values(self) -> dict[str, str]:
+        places = self.parts.settings.secrets
+        missing = [name for name in self.secrets if name not in {*places, *self._given}]
+        if missing and self.parts.ask is not None:
+            request = SecretRequest(
+                str(self.kernel_id), self.environment, self._notebook, tuple(missing)
+            )
+            self._given.update(await self.parts.ask(request))
+        names = [name for name in self.secrets if name not in self._given]
+        found = await asyncio.to_thread(secret_values, names, places, os.environ)
+        return {
+            **found,
+            **{name: self._given[name] for name in self.secrets if name in self._given},
+        }
 
     async def _make_container(
         self, cwd: Path, argv: list[str], environment: dict[str, str]

@@ -26,7 +26,7 @@ def _value(name: str, place: str | None, server: Mapping[str, str]) -> str:
             f"The environment needs the secret {name}, which this server does not have.",
             f"Say where its value is in the server's settings: "
             f"c.Mlops.secrets = {{{name!r}: 'env:{name}'}} or 'file:/path/to/it'. "
-            "Or take it out of the environment's secrets.",
+            "A notebook in JupyterLab, and `jupyter mlops run` on a terminal, ask for it.",
         )
     kind, _, where = place.partition(":")
     if kind == "env" and where:

@@ -15,7 +15,7 @@ from ..core.deployment import Deployment, Plan, TargetInfo
 from ..core.environment import Base, Environment
 from ..core.imported import Imported
 from ..core.inventory import Inventory, InventoryDiff
-from ..core.kernel import KernelStatus
+from ..core.kernel import KernelStatus, SecretRequest
 from ..core.model_package import Candidates, ModelPackage
 from ..core.operation import Operation
 from ..core.reproduction import ReproduceReport
@@ -35,6 +35,7 @@ from .schemas.environments import (
 from .schemas.limits import SaveLimits
 from .schemas.operations import LogText
 from .schemas.packages import CreatePackage
+from .schemas.secrets import GivenSecrets
 from .schemas.snapshots import (
     CreateSnapshot,
     OpenSnapshot,
@@ -175,6 +176,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _get("kernels/{id}/drift", "What changed in it since its revision was built.", InventoryDiff),
     _get("kernels/{id}/additions", "What of that its environment can have.", Additions),
     _get("kernels/{id}/preview", "What a snapshot of it would contain.", FreezePreview),
+    _list("secrets", "Kernels that wait for secrets while they start.", SecretRequest),
+    Endpoint(
+        "put",
+        "kernels/{id}/secrets",
+        "Give a kernel the secrets that it waits for.",
+        body=GivenSecrets,
+    ),
+    _delete("kernels/{id}/secrets", "Do not give them: the kernel does not start."),
     _get(
         "limits",
         "Limits of a notebook's kernel, and what there is to choose from.",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OPERATION = "https://jupyter-mlops.dev/events/operation/v1"
 KERNEL = "https://jupyter-mlops.dev/events/kernel/v1"
+SECRETS = "https://jupyter-mlops.dev/events/secrets/v1"
 ENVIRONMENTS = "https://jupyter-mlops.dev/events/environments/v1"
 
 INTERVAL = 0.25
@@ -66,6 +67,9 @@ class Emitter:
     def kernel(self, event: KernelEvent) -> None:
         data = {"kernel_id": event.kernel_id, "reason": event.reason, "limit": event.limit}
         self._emit(KERNEL, {**data, "message": event.message, "hint": event.hint})
+
+    def secrets(self, kernel_id: str) -> None:
+        self._emit(SECRETS, {"kernel_id": kernel_id})
 
     def environments_changed(self) -> None:
         self._emit(ENVIRONMENTS, {"action": "changed"})

@@ -11,6 +11,7 @@ import anyio.to_thread
 from traitlets.config import Config
 
 from .events import Emitter
+from .questions import Questions
 
 if TYPE_CHECKING:
     from jupyter_events import EventLogger
@@ -32,6 +33,7 @@ class Running:
         self._making: asyncio.Task[Services] | None = None
         self._started: asyncio.Task[None] | None = None
         self.emitter = Emitter(event_logger)
+        self.questions = Questions(self.emitter)
 
     async def services(self) -> Services:
         if self._making is None:
@@ -66,7 +68,8 @@ class Running:
             importlib.import_module, "jupyter_mlops.wiring"
         )
         services: Services = wiring.build(self._config, self.emitter.operation)
-        wiring.provisioner_parts(self._config).on_event = self.emitter.kernel
+        parts = wiring.provisioner_parts(self._config)
+        parts.on_event, parts.ask = self.emitter.kernel, self.questions.ask
         interrupted = await services.operations.recover()
         if interrupted:
             self._log.info("jupyter-mlops: %d operations were interrupted", interrupted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,6 +136,7 @@ class Kernels:
         keep: Callable[[str], Awaitable[None]] | None = None,
         allow_errors: bool = False,
         limits: Limits = _NONE,
+        secrets: Mapping[str, str] | None = None,
     ) -> Path:
         """Run a notebook in ``environment`` (``name`` or ``name@revision``).
 
@@ -143,6 +144,7 @@ class Kernels:
         awaited with the kernel's id while the kernel still lives. Raises InvalidError when a
         cell fails, after the outputs up to there were written. ``limits`` are of this run alone,
         over those that were chosen for the notebook; raises InvalidError for impossible ones.
+        ``secrets`` are values, by name, of those that ``missing_secrets`` names.
         """
         await self._limits.check(limits)
         found, revision = await self._environments.resolve(environment)
@@ -164,8 +166,15 @@ class Kernels:
             on_cell=on_cell,
             keep=keep,
             extra={"limits": asdict(limits)},
+            secrets=secrets,
         )
         return target
+
+    async def missing_secrets(self, environment: str) -> Sequence[str]:
+        """Names of secrets that the environment needs and the settings do not have: their user
+        has to give them."""
+        found, _ = await self._environments.resolve(environment)
+        return [name for name in found.spec.secrets if name not in self._settings.secrets]
 
     async def collect(self) -> int:
         """Remove what processes that ended without cleaning up left; returns how many."""

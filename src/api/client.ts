@@ -27,6 +27,7 @@ import type {
   Plan,
   ReproduceReport,
   Revision,
+  SecretRequest,
   Snapshot,
   TargetInfo
 } from './nouns';
@@ -142,6 +143,20 @@ export class MlopsClient {
     limits: Limits
   ): Promise<LimitChoice> {
     return this._send('PUT', 'limits', { notebook, environment, limits });
+  }
+
+  /** Kernels that wait for secrets while they start. */
+  secretRequests(): Promise<SecretRequest[]> {
+    return this._all('secrets');
+  }
+
+  giveSecrets(kernel: string, values: Record<string, string>): Promise<void> {
+    return this._send('PUT', `kernels/${kernel}/secrets`, { values });
+  }
+
+  /** The kernel does not start then. */
+  refuseSecrets(kernel: string): Promise<void> {
+    return this._send('DELETE', `kernels/${kernel}/secrets`);
   }
 
   drift(id: string): Promise<InventoryDiff> {

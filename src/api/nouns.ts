@@ -29,6 +29,7 @@ export type Operation = Schemas['Operation'];
 export type Plan = Schemas['Plan'];
 export type ReproduceReport = Schemas['ReproduceReport'];
 export type Revision = Schemas['Revision'];
+export type SecretRequest = Schemas['SecretRequest'];
 export type Snapshot = Schemas['Snapshot'];
 export type TargetInfo = Schemas['TargetInfo'];
 

@@ -455,6 +455,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/mlops/kernels/{id}/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give a kernel the secrets that it waits for. */
+        put: operations["put_kernels_by_id_secrets"];
+        post?: never;
+        /** Do not give them: the kernel does not start. */
+        delete: operations["delete_kernels_by_id_secrets"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/mlops/limits": {
         parameters: {
             query?: never;
@@ -621,6 +639,23 @@ export interface paths {
         };
         /** The newest report of reproducing a snapshot. */
         get: operations["get_reports_by_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mlops/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Kernels that wait for secrets while they start. */
+        get: operations["get_secrets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1217,6 +1252,13 @@ export interface components {
             /** @default null */
             pids: number | null;
         };
+        /** GivenSecrets */
+        GivenSecrets: {
+            /** @description By name. They reach the kernel's process, and are kept nowhere else. */
+            values: {
+                [key: string]: string;
+            };
+        };
         /**
          * Handler
          * @description How a request becomes a prediction.
@@ -1719,6 +1761,16 @@ export interface components {
             environment: string;
             limits: components["schemas"]["GivenLimits"];
             /** @description As the file browser has it. */
+            notebook: string;
+        };
+        /**
+         * SecretRequest
+         * @description A kernel that starts waits for values that only its user has.
+         */
+        SecretRequest: {
+            environment: string;
+            kernel_id: string;
+            names: string[];
             notebook: string;
         };
         /** ServerSettings */
@@ -2961,6 +3013,68 @@ export interface operations {
             };
         };
     };
+    put_kernels_by_id_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivenSecrets"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_kernels_by_id_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_limits: {
         parameters: {
             query: {
@@ -3409,6 +3523,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReproduceReport"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["SecretRequest"][];
+                        /** @description Ask for the next page with `after=` this; null on the last. */
+                        next: string | null;
+                    };
                 };
             };
             /** @description It failed. */

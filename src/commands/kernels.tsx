@@ -60,7 +60,8 @@ export function addKernelCommands(
       },
       memory: {
         type: 'number',
-        description: 'Bytes to give it at once, without asking.'
+        description:
+          'Bytes to give it at once, without asking where nothing is installed in its container.'
       }
     }),
     isEnabled: args =>
@@ -80,7 +81,8 @@ export function addKernelCommands(
           String(args.environment ?? '') || environmentOf(panel, id);
         const choice = await mlops.client.limits(path, environment);
         const bytes = Number(args.memory ?? 0);
-        if (bytes && panel) {
+        const kernel = panel?.sessionContext.session?.kernel?.id ?? '';
+        if (bytes && panel && !(await installedIn(kernel)).length) {
           await mlops.client.saveLimits(path, environment, {
             ...choice.chosen,
             memory: bytes
@@ -88,7 +90,11 @@ export function addKernelCommands(
           await renew(panel);
           return true;
         }
-        return await ask(panel, path, environment, choice, choice.chosen, null);
+        // With something to lose in the container, the form says so first.
+        const limits = bytes
+          ? { ...choice.chosen, memory: bytes }
+          : choice.chosen;
+        return await ask(panel, path, environment, choice, limits, null);
       } catch (reason) {
         await tell(trans.__('The limits were not changed'), reason, trans);
         return false;
@@ -145,6 +151,7 @@ export function addKernelCommands(
           ? [
               Dialog.createButton({
                 label: trans.__('Save for Later'),
+                className: 'jp-mod-reject',
                 actions: ['later']
               })
             ]

@@ -150,8 +150,8 @@ export function LimitsForm(props: {
                   value: '',
                   label:
                     network === 'none'
-                      ? trans.__('As the environment: none')
-                      : trans.__('As the environment: outbound')
+                      ? trans.__('Environment: none')
+                      : trans.__('Environment: outbound')
                 },
                 { value: 'outbound', label: trans.__('Outbound') },
                 { value: 'none', label: trans.__('None') }

@@ -11,6 +11,7 @@ import type {
   IEngine,
   KernelStatus,
   Operation,
+  SecretRequest,
   Snapshot
 } from '../api/nouns';
 import type { IKernelEvent, IMlops } from '../tokens';
@@ -43,6 +44,9 @@ export class Mlops implements IMlops, IDisposable {
       this.client.deployments()
     );
     this.kernels = new Collection<KernelStatus>(() => this.client.kernels());
+    this.secrets = new Collection<SecretRequest>(() =>
+      this.client.secretRequests()
+    );
     this.operations = new OperationsModel(this.client);
     this.operations.ended.connect(this._onEnded, this);
     this.operations.changed.connect(this._onOperations, this);
@@ -71,6 +75,7 @@ export class Mlops implements IMlops, IDisposable {
   readonly snapshots: Collection<Snapshot>;
   readonly catalogue: CatalogueModel;
   readonly kernels: Collection<KernelStatus>;
+  readonly secrets: Collection<SecretRequest>;
   readonly deployments: Collection<Deployment>;
   readonly operations: OperationsModel;
 
@@ -90,7 +95,7 @@ export class Mlops implements IMlops, IDisposable {
     this._isDisposed = true;
     this._slow.dispose();
     this._quick.dispose();
-    for (const part of [...this._collections(), this.kernels]) {
+    for (const part of [...this._collections(), this.kernels, this.secrets]) {
       part.dispose();
     }
     Signal.clearData(this);
@@ -144,6 +149,8 @@ export class Mlops implements IMlops, IDisposable {
     } else if (noun === 'environments') {
       void this.environments.refresh();
       void this.refreshKernelSpecs();
+    } else if (noun === 'secrets') {
+      void this.secrets.refresh();
     } else if (noun === 'kernel') {
       this._kernelEvent.emit(event as unknown as IKernelEvent);
     }

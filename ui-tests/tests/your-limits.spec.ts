@@ -25,7 +25,7 @@ async function work(request: APIRequestContext, path: string, data: unknown) {
 
 async function have(
   request: APIRequestContext,
-  spec: { name: string; base: string }
+  spec: { name: string; base: string; secrets?: string[] }
 ) {
   const names = async (noun: string) =>
     (await (await request.get(`/mlops/${noun}`)).json()).items.map(
@@ -182,4 +182,52 @@ test('other limits of a running kernel say what is lost', async ({
     'import importlib.util; print(importlib.util.find_spec("toolz"))',
     /^None\s*$/
   );
+});
+
+test('a secret that the server does not have is asked for', async ({
+  page,
+  request
+}) => {
+  test.setTimeout(6 * MINUTE);
+  await have(request, {
+    name: 'secretive',
+    base: 'debian',
+    secrets: ['API_TOKEN']
+  });
+  await page.reload();
+  await openPanel(page);
+  const environment = row(page, 'Environments', 'secretive');
+  const start = async () => {
+    await environment.hover();
+    await environment
+      .getByRole('button', { name: 'New notebook: secretive' })
+      .click({ timeout: MINUTE });
+  };
+  await start();
+  const dialog = page.locator('.jp-Dialog').filter({ hasText: 'API_TOKEN' });
+  await expect(dialog).toContainText('never saved', { timeout: MINUTE });
+  await dialog.getByRole('button', { name: 'Start', exact: true }).click();
+  await expect(dialog.getByRole('alert')).toContainText('API_TOKEN is empty.');
+  const field = dialog.getByLabel('API_TOKEN');
+  await expect(field).toHaveAttribute('type', 'password');
+  await field.fill('correct horse');
+  expect(await violations(page, '.jp-MLOpsLimits')).toEqual([]);
+  await shoot(page, 'secrets');
+  await dialog.getByRole('button', { name: 'Start', exact: true }).click();
+  const code = 'import os; print(len(os.environ["API_TOKEN"]))';
+  await run(page, code, /^13\s*$/);
+
+  await page.menu.clickMenuItem('Kernel>Restart Kernel…');
+  await page
+    .locator('.jp-Dialog')
+    .getByRole('button', { name: 'Restart' })
+    .click();
+  await run(page, code, /^13\s*$/);
+
+  await start();
+  await dialog.getByRole('button', { name: 'Do Not Start' }).click();
+  await expect(
+    page.locator('.jp-Dialog').filter({ hasText: 'API_TOKEN was not given' })
+  ).toBeVisible({ timeout: MINUTE });
+  await shoot(page, 'secrets-refused');
 });

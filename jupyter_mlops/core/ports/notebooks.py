@@ -25,13 +25,15 @@ class NotebookRunner(Protocol):
         on_cell: Callable[[int, int, float], None],
         keep: Callable[[str], Any] | None = None,
         extra: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
         """Execute every cell and write the result to ``output`` (also after a failure).
 
         ``on_cell(index, total, seconds)`` after each cell. ``keep(kernel_id)`` is awaited
         while the kernel still lives and after ``output`` was written: a snapshot made in it must
         find the outputs on disk. ``extra`` are provisioner settings for this run alone
-        (``{"image": …, "network": "none"}``). Raises KernelDeadError,
+        (``{"image": …, "network": "none"}``). ``secrets`` are values by name, for the kernel's
+        process alone; they are kept nowhere. Raises KernelDeadError,
         and InvalidError with the cell's number and the exception's last line for a cell that
         fails, unless ``allow_errors``.
         """

@@ -15,6 +15,7 @@ from . import (
     operations,
     packages,
     revisions,
+    secrets,
     snapshots,
 )
 
@@ -29,6 +30,7 @@ _NOUNS = (
     operations,
     packages,
     revisions,
+    secrets,
     snapshots,
 )
 
