@@ -4,12 +4,12 @@ server's ceiling."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from .environment import Resources
-from .errors import InvalidError
+from .errors import InvalidError, UnsupportedError
 
 LEAST_MEMORY = 64 * 1024**2
 """Bytes that a Python kernel needs to start at all."""
@@ -132,6 +132,21 @@ def _check_most(limits: Limits, ceiling: Limits, machine: Machine) -> None:
                 f"({_shown(name, there)}).",
                 "Give it less; what the machine and other kernels need comes off that, too.",
             )
+
+
+def devices(gpus: int, offered: Sequence[str], engine: str) -> tuple[str, ...]:
+    """The CDI names of ``gpus`` graphics processors out of those that the engine has. Raises
+    UnsupportedError when there are not so many."""
+    if gpus > len(offered):
+        there = f"offers {len(offered)}" if offered else "offers none"
+        raise UnsupportedError(
+            f"The kernel is to have {gpus} graphics processor{'s' if gpus > 1 else ''}, and "
+            f"{engine} {there} on this machine.",
+            "Docker 28.2 or newer, or Podman 5.4 or newer, finds them when the machine describes "
+            "them: install NVIDIA's container toolkit, run `sudo nvidia-ctk cdi generate "
+            "--output=/etc/cdi/nvidia.yaml`, and restart the engine. Or set gpus to 0.",
+        )
+    return tuple(offered[:gpus])
 
 
 def _shown(name: str, value: float) -> str:

@@ -79,6 +79,8 @@ def _host_config(spec: ContainerSpec, host: Host) -> dict[str, Any]:
     }
     if spec.groups and not host.capabilities.rootless:
         config["GroupAdd"] = list(spec.groups)
+    if spec.devices:
+        config["DeviceRequests"] = [{"Driver": "cdi", "DeviceIDs": list(spec.devices)}]
     if host.selinux:
         # Relabelling a user's own folders would take them from every other program.
         config["SecurityOpt"].append("label=disable")

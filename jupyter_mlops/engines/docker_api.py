@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from docker.api.client import APIClient
 
 from ..core.errors import UnsupportedError
 from ..core.ports import Capabilities, ImageConfig
+from .cdi import graphics_processors
 from .connection import Connection
 from .container_config import Host
 from .containers import ContainerCalls
@@ -68,6 +69,11 @@ class DockerApiEngine(
     def _changes(self, config: ImageConfig, current: Mapping[str, Any]) -> list[str]:
         return changes(config, current)
 
+    def _cdi_folders(self, info: Mapping[str, Any], version: dict[str, Any]) -> Sequence[str]:
+        """Where the engine reads device specifications; none where it cannot give devices.
+        Docker 25 and newer says them, where the feature is on."""
+        return [str(folder) for folder in info.get("CDISpecDirs") or ()]
+
     def _ask(self, client: APIClient) -> Host:
         """Blocking."""
         info, version = client.info(), client.version()
@@ -75,18 +81,22 @@ class DockerApiEngine(
         rootless = any("rootless" in option for option in security)
         # Limits and pause of rootless containers need cgroup v2, whatever the engine says.
         controls = not rootless or str(info.get("CgroupVersion", "")) == "2"
+        # A socket in a mount reaches only containers of the very same kernel: not those of
+        # a remote engine, nor of a virtual machine as on a Mac. Nor are its files ours.
+        local = (
+            self.connection.url.startswith("unix://")
+            and info.get("KernelVersion") == platform.release()
+        )
         capabilities = Capabilities(
             name=self.name,
             title=f"{self.title} {_engine_version(version)}",
             rootless=rootless,
-            # A socket in a mount reaches only containers of the very same kernel: not those of
-            # a remote engine, nor of a virtual machine as on a Mac.
-            ipc=self.connection.url.startswith("unix://")
-            and info.get("KernelVersion") == platform.release(),
+            ipc=local,
             pause=controls,
             limits=controls and bool(info.get("MemoryLimit", True)),
             cpus=int(info.get("NCPU") or 0),
             memory=int(info.get("MemTotal") or 0),
+            gpus=graphics_processors(self._cdi_folders(info, version)) if local else (),
             socket=self.connection.url,
         )
         return Host(

@@ -14,6 +14,7 @@ from docker.api.client import APIClient
 from ..core.errors import InvalidError
 from ..core.ports import ImageConfig
 from ..core.settings import Settings
+from .cdi import STANDARD
 from .container_config import Host
 from .docker_api import DockerApiEngine
 from .image_config import changes
@@ -73,6 +74,10 @@ class PodmanEngine(DockerApiEngine):
         if self._service is not None:
             await asyncio.to_thread(self._service.release)
 
+    def _cdi_folders(self, info: Mapping[str, Any], version: dict[str, Any]) -> Sequence[str]:
+        # Older ones leave device requests out of a container, and say nothing.
+        return STANDARD if _at_least(str(version.get("Version", "")), (5, 4)) else ()
+
     def _ask(self, client: APIClient) -> Host:
         host = super()._ask(client)
         answer = client.get(f"{client.base_url}{self._libpod}/info", timeout=60)
@@ -124,3 +129,9 @@ class PodmanEngine(DockerApiEngine):
             versioned=False,
         )
         self._follow(stream, response, ref, report, pushing=False)
+
+
+def _at_least(version: str, wanted: tuple[int, int]) -> bool:
+    """Of ``5.4.0-dev``, and of what is no version."""
+    parts = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    return len(parts) == 2 and (parts[0], parts[1]) >= wanted

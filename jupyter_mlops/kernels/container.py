@@ -23,6 +23,7 @@ from ..core.layout import (
     PATH,
     RUN_DIR,
 )
+from ..core.limits import devices
 from ..core.ports import Capabilities, ContainerSpec, Engine, Mount
 from ..core.settings import Settings
 from .endpoint import Endpoint
@@ -98,6 +99,7 @@ def container_spec(
         network="none" if network == "none" else "bridge",
         resources=resources,
         hostname=environment or "snapshot",
+        devices=devices(resources.gpus, capabilities.gpus, capabilities.title),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ..core.errors import UnsupportedError
-from ..core.limits import KernelLimits, Limits, Machine, NotebookLimits, check, in_force
+from ..core.limits import KernelLimits, Limits, Machine, NotebookLimits, check, devices, in_force
 from ..core.ports import EngineProvider, Store
 from ..core.settings import Settings
 
@@ -51,7 +51,7 @@ class KernelLimitChoices:
             environment=in_force(base, ceiling=ceiling),
             next=in_force(base, chosen, ceiling=ceiling),
             ceiling=ceiling,
-            machine=Machine(capabilities.cpus, capabilities.memory),
+            machine=Machine(capabilities.cpus, capabilities.memory, len(capabilities.gpus)),
             enforced=capabilities.limits,
         )
 
@@ -70,6 +70,7 @@ class KernelLimitChoices:
         capabilities = await (await self._engines.engine()).info()
         machine = Machine(capabilities.cpus, capabilities.memory)
         check(limits, machine, self._settings.max_resources)
+        devices(limits.gpus or 0, capabilities.gpus, capabilities.title)
         if not capabilities.limits and (limits.memory or limits.cpus or limits.pids):
             raise UnsupportedError(
                 f"{capabilities.title} cannot limit memory, processors or processes for this user "

@@ -864,6 +864,11 @@ export interface components {
              */
             cpus: number;
             /**
+             * @description Graphics processors that containers can be given, by their CDI names.
+             * @default []
+             */
+            gpus: string[];
+            /**
              * @description Unix sockets in a bind mount reach the container.
              * @default true
              */

@@ -14,6 +14,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from jupyter_mlops.core.environment import Resources
+from jupyter_mlops.core.errors import UnsupportedError
 from jupyter_mlops.core.limits import Limits
 from jupyter_mlops.kernels.notebooks import ContainerNotebooks
 from jupyter_mlops.services.limits import KernelLimitChoices
@@ -197,3 +198,16 @@ async def test_a_run_has_limits_of_its_own(place: Place):
     (output,) = nbformat.read(notebook, 4).cells[0].outputs
     found = json.loads(output.text)
     assert (found["memory"], found["pids"]) == ([str(200 * MIB)], ["90"])
+
+
+async def test_a_graphics_processor_that_is_not_there(place: Place):
+    """Before anything starts; this machine has none, and engines too old to give one."""
+    with pytest.raises(UnsupportedError, match=r"1 graphics processor, and .* offers none"):
+        await place.started(resources=Resources(gpus=1))
+    assert await place.containers() == []
+    assert await place.parts.store.kernels.list() == []
+    choices = KernelLimitChoices(
+        settings=place.parts.settings, store=place.parts.store, engines=place.parts.engines
+    )
+    with pytest.raises(UnsupportedError, match="offers none"):
+        await choices.save(place.workspace / "a.ipynb", Limits(gpus=2))

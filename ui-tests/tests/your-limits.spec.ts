@@ -214,6 +214,9 @@ test('a secret that the server does not have is asked for', async ({
   expect(await violations(page, '.jp-MLOpsLimits')).toEqual([]);
   await shoot(page, 'secrets');
   await dialog.getByRole('button', { name: 'Start', exact: true }).click();
+  await expect(page.getByRole('button', { name: 'secretive r1' })).toBeVisible({
+    timeout: MINUTE
+  });
   const code = 'import os; print(len(os.environ["API_TOKEN"]))';
   await run(page, code, /^13\s*$/);
 

@@ -30,6 +30,8 @@ class Capabilities:
     """Of the engine's machine; 0 when it does not say."""
     memory: int = 0
     """Bytes of the engine's machine; 0 when it does not say."""
+    gpus: tuple[str, ...] = ()
+    """Graphics processors that containers can be given, by their CDI names."""
     socket: str = ""
     note: str = ""
     """What makes it slow or limited on this machine, in a sentence; mostly empty."""
@@ -75,6 +77,8 @@ class ContainerSpec:
     restart: bool = False
     """Restart unless stopped, also when the engine starts."""
     hostname: str = ""
+    devices: tuple[str, ...] = ()
+    """CDI names, such as ``nvidia.com/gpu=0``."""
 
 
 @dataclass(frozen=True)
