@@ -255,7 +255,8 @@ class ContainerProvisioner(KernelProvisionerBase):
     async def _secret_values(self) -> dict[str, str]:
         places = self.parts.settings.secrets
         missing = [name for name in self.secrets if name not in {*places, *self._given}]
-        if missing and self.parts.ask is not None:
+        # A notebook that the server runs by itself, as for a build, has nobody before it.
+        if missing and self.parts.ask is not None and self._server_root() is not None:
             request = SecretRequest(
                 str(self.kernel_id), self.environment, self._notebook, tuple(missing)
             )
