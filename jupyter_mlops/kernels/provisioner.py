@@ -171,6 +171,9 @@ class ContainerProvisioner(KernelProvisionerBase):
         return kwargs
 
     async def _in_force(self, server: Mapping[str, str]) -> KernelLimits:
+        if self._limits is None and self.record is not None:
+            # Another process started it: what it has is what counts.
+            self._limits, self._notebook = self.record.limits, self.record.notebook
         if self._limits is None:
             settings = self.parts.settings
             self._notebook = notebook_path(server, self._server_root())
@@ -389,7 +392,7 @@ class ContainerProvisioner(KernelProvisionerBase):
 
     def _heard(self, event: Event) -> None:
         """On the supervisor's thread."""
-        limit = self._limits.resources.memory if self._limits else 0
+        limit = self.record.limits.resources.memory if self.record else 0
         found: KernelEvent | None = None
         if event["event"] == "exit":
             self._exits[event["run"]] = event["code"]

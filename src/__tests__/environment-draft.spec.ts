@@ -56,6 +56,23 @@ describe('environment draft', () => {
     expect(specOf(draftOf(spec))).toEqual(spec);
   });
 
+  it('keeps what it has no fields for, and amounts that nobody changed', () => {
+    const before = {
+      ...specOf({ ...emptyDraft('debian'), name: 'churn' }),
+      smoke: 'smoke.ipynb',
+      resources: { cpus: 1, memory: 1234567890, pids: 100, shm: 1, gpus: 2 }
+    };
+    const draft = draftOf(before);
+    expect(draft.memory).toBe('1.15 GiB');
+    expect(specOf(draft, before)).toEqual(before);
+    const changed = specOf({ ...draft, memory: '2 GiB', cpus: '' }, before);
+    expect(changed.resources).toEqual({
+      ...before.resources,
+      memory: 2 * 1024 ** 3,
+      cpus: 0
+    });
+  });
+
   it('takes over what is imported, and gives back an earlier import', () => {
     const imported = (...python: string[]): Imported => ({
       source: 'pyproject.toml',

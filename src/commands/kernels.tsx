@@ -170,7 +170,12 @@ export function addKernelCommands(
       return false;
     }
     try {
-      await mlops.client.saveLimits(path, environment, limitsOf(draft));
+      const chosen = limitsOf(draft);
+      if (draft.memory === draftOf(limits).memory) {
+        // What is shown is rounded.
+        chosen.memory = limits.memory;
+      }
+      await mlops.client.saveLimits(path, environment, chosen);
     } catch (reason) {
       // The same form again, with what is wrong: nothing typed is lost.
       const typed = { ...limitsOf(draft), memory: draft.memory || null };

@@ -90,7 +90,7 @@ export function EnvironmentForm(props: {
     setBusy(true);
     setFailure(null);
     try {
-      const spec = specOf(draft);
+      const spec = specOf(draft, environment?.spec);
       const operation = environment
         ? await model.client.buildRevision(environment.name, spec)
         : await model.client.createEnvironment({ spec });

@@ -1,4 +1,5 @@
 import type { EnvironmentSpec, Imported } from '../api/nouns';
+import { formatMemory } from '../format';
 
 /** What the form holds: everything as the text that the user typed. */
 export interface IEnvironmentDraft {
@@ -88,9 +89,7 @@ export function draftOf(spec: EnvironmentSpec): IEnvironmentDraft {
     date: spec.date ?? '',
     network: spec.network === 'none' ? 'none' : 'outbound',
     cpus: resources?.cpus ? String(resources.cpus) : '',
-    memory: resources?.memory
-      ? `${+(resources.memory / 1024 ** 3).toFixed(2)} GiB`
-      : ''
+    memory: resources?.memory ? formatMemory(resources.memory) : ''
   };
 }
 
@@ -144,13 +143,23 @@ export function withImported(
   };
 }
 
-export function specOf(draft: IEnvironmentDraft): EnvironmentSpec {
+/** `before` is the specification that is edited: what the form has no fields for stays. */
+export function specOf(
+  draft: IEnvironmentDraft,
+  before: EnvironmentSpec | null = null
+): EnvironmentSpec {
   const variables: Record<string, string> = {};
   for (const line of lines(draft.variables)) {
     const at = line.indexOf('=');
     variables[line.slice(0, at)] = line.slice(at + 1);
   }
+  // What is shown is rounded: only an amount that was typed is another one.
+  const memory =
+    before && draftOf(before).memory === draft.memory
+      ? before.resources?.memory
+      : parseMemory(draft.memory);
   return {
+    ...before,
     name: draft.name,
     description: draft.description,
     base: draft.base,
@@ -165,8 +174,9 @@ export function specOf(draft: IEnvironmentDraft): EnvironmentSpec {
     date: draft.date,
     network: draft.network,
     resources: {
+      ...before?.resources,
       cpus: Number(draft.cpus) || 0,
-      memory: parseMemory(draft.memory) ?? 0
+      memory: memory ?? 0
     }
   } as EnvironmentSpec;
 }

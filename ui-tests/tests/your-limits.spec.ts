@@ -221,10 +221,15 @@ test('a secret that the server does not have is asked for', async ({
   await run(page, code, /^13\s*$/);
 
   await page.menu.clickMenuItem('Kernel>Restart Kernel…');
+  // Before that JupyterLab would send the cell to the kernel that ends.
+  const restarted = page.waitForResponse(response =>
+    response.url().split('?')[0].endsWith('/restart')
+  );
   await page
     .locator('.jp-Dialog')
-    .getByRole('button', { name: 'Restart' })
+    .getByRole('button', { name: 'Confirm Kernel Restart' })
     .click();
+  expect((await restarted).ok()).toBe(true);
   await run(page, code, /^13\s*$/);
 
   await start();
