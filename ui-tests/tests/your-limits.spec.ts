@@ -217,11 +217,7 @@ test('a secret that the server does not have is asked for', async ({
   await expect(page.getByRole('button', { name: 'secretive r1' })).toBeVisible({
     timeout: MINUTE
   });
-  await run(
-    page,
-    'import os; print(len(os.environ["API_TOKEN"]))',
-    /^13\s*$/
-  );
+  await run(page, 'import os; print(len(os.environ["API_TOKEN"]))', /^13\s*$/);
 
   await start();
   await dialog.getByRole('button', { name: 'Do Not Start' }).click();
