@@ -45,7 +45,10 @@ class Mlops(Configurable):
         Unicode(), help="http_proxy, https_proxy and no_proxy. Default: this server's."
     ).tag(config=True)
     apt_mirror = Unicode(
-        "", help="Debian mirror of builds and base images. Default: this machine's own."
+        "",
+        help="Debian mirror of builds and base images, with user and password if it asks for them; "
+        "security updates are looked for beside it. Default: of base images this machine's own, of "
+        "builds the base image's.",
     ).tag(config=True)
     cran_mirror = Unicode(
         "", help="CRAN mirror of builds and kernels, for packages of R. Default: CRAN's own."

@@ -8,7 +8,7 @@ survives a freeze.
 from __future__ import annotations
 
 import json
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .layout import RUN_DIR
 from .ports import Mount
@@ -89,10 +89,28 @@ def without_credentials(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+def apt_account(network: NetworkSettings) -> str:
+    """User and password of the Debian mirror as a line of apt's ``auth.conf``; empty without.
+
+    Never in the sources: those stay in images. It holds for the whole host, since security
+    updates are beside the mirror."""
+    parts = urlsplit(network.apt_mirror)
+    if not parts.username:
+        return ""
+    host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
+    account = (unquote(parts.username), unquote(parts.password or ""))
+    if any(part.split() != [part] for part in account):
+        return ""  # apt's format has no way to write it, so the mirror will refuse us.
+    return f"machine {host} login {account[0]} password {account[1]}\n"
+
+
 def secrets_of(network: NetworkSettings) -> list[str]:
     """Every user:password and password in the settings, longest first, to mask them in logs."""
     found: set[str] = set()
-    urls = (network.index_url, *network.extra_index_urls, network.cran_mirror)
+    urls = (
+        *(network.index_url, *network.extra_index_urls),
+        *(network.cran_mirror, network.apt_mirror),
+    )
     for url in (*urls, *network.proxies.values()):
         parts = urlsplit(url)
         account = parts.netloc.rpartition("@")[0]
@@ -101,5 +119,6 @@ def secrets_of(network: NetworkSettings) -> list[str]:
             # A user name alone may be a token; with a password it is no secret.
             secret = account.partition(":")[2]
             if len(secret) >= 4:
-                found.add(secret)
+                # apt is given it without its percent signs.
+                found |= {secret, unquote(secret)}
     return sorted(found, key=len, reverse=True)

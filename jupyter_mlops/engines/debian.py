@@ -15,6 +15,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from ..core.container_network import apt_account, without_credentials
 from ..core.errors import BuildFailedError, DiskFullError, InvalidError, UnsupportedError
 from ..core.ports import Progress
 from ..core.settings import Settings
@@ -57,11 +58,18 @@ class Debian:
         network = self._settings.network
         progress.update(f"Asking the mirror for Debian {suite}")
         found = await anyio.to_thread.run_sync(
-            lambda: sources(suite, mirrors(network.apt_mirror), network.proxies, network.ca_bundle)
+            lambda: sources(
+                suite,
+                mirrors(without_credentials(network.apt_mirror)),
+                network.proxies,
+                network.ca_bundle,
+                network.apt_mirror,
+            )
         )
         part = archive.with_name(f"{archive.name}.part")
+        account = archive.with_name(f"{archive.name}.auth")
         command = await anyio.to_thread.run_sync(
-            lambda: self._command(suite, packages, part, found.lines)
+            lambda: self._command(suite, packages, part, found.lines, account)
         )
         environment = {**os.environ, **network.proxies, "LC_ALL": "C.UTF-8"}
         if found.date:
@@ -71,12 +79,19 @@ class Debian:
             await _run(command, environment, progress)
             await anyio.to_thread.run_sync(part.replace, archive)
         finally:
-            with contextlib.suppress(FileNotFoundError):
-                await anyio.to_thread.run_sync(part.unlink)
+            for file in (part, account):
+                with contextlib.suppress(FileNotFoundError):
+                    await anyio.to_thread.run_sync(file.unlink)
 
     def _command(
-        self, suite: str, packages: Sequence[str], archive: Path, lines: Sequence[str]
+        self,
+        suite: str,
+        packages: Sequence[str],
+        archive: Path,
+        lines: Sequence[str],
+        account: Path,
     ) -> list[str]:
+        """``account`` is written where the mirror asks for a password."""
         program = shutil.which("mmdebstrap", path=f"{os.environ.get('PATH', '')}:/usr/bin")
         if program is None:
             raise UnsupportedError(
@@ -96,6 +111,12 @@ class Debian:
             # Only for making it: the file is not in the image.
             command.append(f'--aptopt=Acquire::https::CAInfo "{bundle}"')
             command.append('--customize-hook=sed -i /CAInfo/d "$1/etc/apt/apt.conf.d/99mmdebstrap"')
+        line = apt_account(self._settings.network)
+        if line:
+            account.touch(mode=0o600)
+            account.write_text(line)
+            command.append(f'--aptopt=Dir::Etc::netrc "{account}"')
+            command.append('--customize-hook=sed -i /netrc/d "$1/etc/apt/apt.conf.d/99mmdebstrap"')
         return [*command, suite, str(archive), *lines]
 
 

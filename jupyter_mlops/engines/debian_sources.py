@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ..core.errors import BuildFailedError
 
@@ -53,13 +53,20 @@ def mirrors(configured: str, etc: Path = Path("/etc")) -> Mirrors:
     return Mirrors(main, security or f"{main.removesuffix('/debian')}/debian-security")
 
 
-def sources(suite: str, found: Mirrors, proxies: Mapping[str, str], ca_bundle: str) -> Sources:
-    """Ask the mirror which parts of the suite it has. Blocking.
+def sources(
+    suite: str,
+    found: Mirrors,
+    proxies: Mapping[str, str],
+    ca_bundle: str,
+    account: str = "",
+) -> Sources:
+    """Ask the mirror which parts of the suite it has. Blocking. ``account`` is the mirror's URL
+    with user and password, where it asks for them.
 
     Raises BuildFailedError when it does not answer, or does not have the suite. Updates and
     security updates are used where the mirror has them.
     """
-    opener = _opener(proxies, ca_bundle)
+    opener = _opener(proxies, ca_bundle, account)
     release = _release(opener, found.main, suite)
     lines = [f"deb {found.main} {suite} main"]
     for mirror, part in ((found.main, f"{suite}-updates"), (found.security, f"{suite}-security")):
@@ -74,7 +81,9 @@ def sources(suite: str, found: Mirrors, proxies: Mapping[str, str], ca_bundle: s
     )
 
 
-def _opener(proxies: Mapping[str, str], ca_bundle: str) -> urllib.request.OpenerDirector:
+def _opener(
+    proxies: Mapping[str, str], ca_bundle: str, account: str
+) -> urllib.request.OpenerDirector:
     import ssl
 
     context = ssl.create_default_context(cafile=ca_bundle or None)
@@ -84,6 +93,13 @@ def _opener(proxies: Mapping[str, str], ca_bundle: str) -> urllib.request.Opener
     handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
     if named:
         handlers.append(urllib.request.ProxyHandler(named))
+    parts = urlsplit(account)
+    if parts.username:
+        passwords = urllib.request.HTTPPasswordMgrWithPriorAuth()
+        host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
+        user, password = unquote(parts.username), unquote(parts.password or "")
+        passwords.add_password(None, host, user, password, is_authenticated=True)
+        handlers.append(urllib.request.HTTPBasicAuthHandler(passwords))
     return urllib.request.build_opener(*handlers)
 
 
@@ -95,6 +111,11 @@ def _release(opener: urllib.request.OpenerDirector, mirror: str, suite: str) -> 
             head: bytes = answer.read(4096)
             return head.decode("utf-8", "replace")
     except urllib.error.HTTPError as error:
+        if error.code in (401, 403):
+            raise BuildFailedError(
+                f"The Debian mirror {mirror} refused the request (it answered {error.code}).",
+                "Check user and password in Mlops.apt_mirror.",
+            ) from error
         raise BuildFailedError(
             f"The mirror {mirror} has no Debian release {suite} (it answered {error.code}).",
             "Choose another suite, such as bookworm, or set apt_mirror to a mirror that has it.",

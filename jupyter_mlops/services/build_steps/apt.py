@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from ...core.container_network import CA_FILE
+from ...core.container_network import CA_FILE, apt_account, without_credentials
 from ...core.errors import BuildFailedError, MlopsError
 from ...core.layout import RUN_DIR
 from .container import CACHE, BuildContainer
@@ -37,15 +37,29 @@ END
 if [ -e {CA_FILE} ]; then
   echo 'Acquire::https::CAInfo "{CA_FILE}";' >> {RUN_DIR}/apt/apt.conf
 fi
+export APT_CONFIG={RUN_DIR}/apt/apt.conf
+if [ -n "$MLOPS_APT_ACCOUNT" ]; then
+  (umask 077; printf %s "$MLOPS_APT_ACCOUNT" > {RUN_DIR}/apt/auth.conf)
+  echo 'Dir::Etc::netrc "{RUN_DIR}/apt/auth.conf";' >> {RUN_DIR}/apt/apt.conf
+fi
 if [ -n "$MLOPS_APT_MIRROR" ] && [ "$ID" = debian ]; then
   cp /etc/apt/sources.list.d/* {RUN_DIR}/apt/sources.list.d/ 2>/dev/null || true
   cp /etc/apt/sources.list {RUN_DIR}/apt/sources.list 2>/dev/null || : > {RUN_DIR}/apt/sources.list
-  sed -i -E "s#https?://deb\\.debian\\.org/debian/?( |\\$)#$MLOPS_APT_MIRROR\\1#" \
-    {RUN_DIR}/apt/sources.list $(find {RUN_DIR}/apt/sources.list.d -type f)
+  lists="{RUN_DIR}/apt/sources.list $(find {RUN_DIR}/apt/sources.list.d -type f)"
+  # Whatever mirror the base was made from; repositories of others have longer paths.
+  sed -i -E "s#https?://[^/ ]+/debian/?( |\\$)#$MLOPS_APT_MIRROR\\1#" $lists
+  # Beside it, if it is there: apt gives up where it is not, and only warns where none answers.
+  security="${{MLOPS_APT_MIRROR%/debian}}/debian-security"
+  if /usr/lib/apt/apt-helper download-file \
+    "$security/dists/$VERSION_CODENAME-security/InRelease" {RUN_DIR}/apt/there >/dev/null 2>&1; then
+    old="([^/ ]+/debian-security|security\\.debian\\.org[^ ]*)"
+    sed -i -E "s#https?://$old/?( |\\$)#$security\\2#" $lists
+  fi
   echo 'Dir::Etc::sourcelist "{RUN_DIR}/apt/sources.list";' >> {RUN_DIR}/apt/apt.conf
   echo 'Dir::Etc::sourceparts "{RUN_DIR}/apt/sources.list.d";' >> {RUN_DIR}/apt/apt.conf
 fi
-export APT_CONFIG={RUN_DIR}/apt/apt.conf
+# Scripts of packages need not know it.
+unset MLOPS_APT_ACCOUNT MLOPS_APT_MIRROR
 if command -v flock >/dev/null; then exec 9>"$dir/lock"; flock 9; fi
 """
 
@@ -106,7 +120,11 @@ async def candidates(
 
 
 def _environment(container: BuildContainer) -> dict[str, str]:
-    return {"MLOPS_APT_MIRROR": container.settings.network.apt_mirror}
+    network = container.settings.network
+    return {
+        "MLOPS_APT_MIRROR": without_credentials(network.apt_mirror).rstrip("/"),
+        "MLOPS_APT_ACCOUNT": apt_account(network),
+    }
 
 
 def _failed(step: str) -> Callable[[int, StepOutput], MlopsError]:

@@ -19,7 +19,7 @@ _NO_NETWORK = re.compile(
     r"Connection refused|Network is unreachable|Could not connect|tcp connect error|"
     r"error sending request|operation timed out|Connection timed out|No route to host"
 )
-_DENIED = re.compile(r"\b(?:401 Unauthorized|403 Forbidden|407 Proxy)")
+_DENIED = re.compile(r"\b(?:401 +Unauthorized|403 +Forbidden|407 +Proxy)")
 _SERVER_ERROR = re.compile(r"HTTP status server error \((5\d\d [^)]*)\)|^E: .*(5\d\d  \w.*)$", re.M)
 _PYTHON_BUILD = re.compile(r"Failed to build [`'\"]?([A-Za-z0-9._-]+)")
 _URL = re.compile(r"https?://[^\s`'\")]+")
@@ -200,9 +200,10 @@ def _unreachable(step: str, text: str) -> MlopsError | None:
             "your site uses.",
         )
     if _DENIED.search(text):
+        setting = _SETTINGS[source]
         return BuildFailedError(
             f"The build failed in the step {step}: {source.lower()}{host} refused the request.",
-            "Check user and password in Mlops.index_url, or the proxy's.",
+            f"Check user and password in Mlops.{setting}, or the proxy's.",
         )
     broken = _SERVER_ERROR.search(text)
     if broken:
@@ -218,6 +219,13 @@ def _unreachable(step: str, text: str) -> MlopsError | None:
             "Mlops.proxies in Jupyter's configuration.",
         )
     return None
+
+
+_SETTINGS = {
+    "The distribution's mirror": "apt_mirror",
+    "The CRAN mirror": "cran_mirror",
+    "The package index": "index_url",
+}
 
 
 def _source(step: str, text: str) -> str:
