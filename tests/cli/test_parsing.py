@@ -14,7 +14,7 @@ from jupyter_mlops.cli.deploy import parse_options
 from jupyter_mlops.cli.main import main, parser
 
 COMMANDS = """
-base create|delete|list|pull
+base build|create|delete|list|pull
 deploy
 deployment delete|invoke|list|logs|show
 engine info
