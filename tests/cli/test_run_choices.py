@@ -67,7 +67,9 @@ def test_limits_of_one_run(command: list[str], tmp_path: Path):
         assert ended.returncode == 1 and said in ended.stderr
 
 
-def test_secrets_are_asked_for_on_a_terminal(command: list[str], tmp_path: Path):
+def test_secrets_are_asked_for_on_a_terminal(
+    command: list[str], tmp_path: Path, services_config: Config
+):
     spec = tmp_path / "asks.yaml"
     spec.write_text("name: asks-cli\nbase: tiny@active\nsecrets: [ASKED]\n")
     made = run(command, "env", "create", "--from", str(spec))
@@ -103,3 +105,13 @@ def test_secrets_are_asked_for_on_a_terminal(command: list[str], tmp_path: Path)
     assert process.wait(60) == 0, said.decode()
     assert printed(file) == ["40\n"]
     assert value.encode() not in said
+    written = [
+        path
+        for folder in (tmp_path, Path(services_config.Mlops.data_dir))
+        for path in folder.rglob("*")
+        if path.is_file()
+    ]
+    assert any(b"asks-cli" in path.read_bytes() for path in written), (
+        "the search finds what is there"
+    )
+    assert not [path for path in written if value.encode() in path.read_bytes()]
