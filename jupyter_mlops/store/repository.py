@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy import Connection, Table, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from .database import Database
@@ -71,14 +71,32 @@ class SqlRepository(Generic[T]):
         return [self._adapter.validate_python(document) for document in documents]
 
     async def save(self, record: T) -> None:
-        document = self._adapter.dump_python(record, mode="json")
-        values: dict[str, Any] = {
-            field: _column_value(getattr(record, field)) for field in self._fields
-        }
-        values["document"] = document
+        values = self._values(record)
         statement = insert(self._table).values(key=self._key(record), **values)
         statement = statement.on_conflict_do_update(index_elements=["key"], set_=values)
         await self._database.run(lambda connection: connection.execute(statement))
+
+    async def swap(self, old: T, new: T) -> bool:
+        table, key, values = self._table, self._key(new), self._values(new)
+        current = select(table.c.document).where(table.c.key == key)
+
+        def work(connection: Connection) -> bool:
+            # Takes the file's write lock, so no other process writes between the two.
+            connection.execute(update(table).where(table.c.key == key).values(key=key))
+            document = connection.scalar(current)
+            if document is None or self._adapter.validate_python(document) != old:
+                return False
+            connection.execute(update(table).where(table.c.key == key).values(**values))
+            return True
+
+        return await self._database.run(work)
+
+    def _values(self, record: T) -> dict[str, Any]:
+        values: dict[str, Any] = {
+            field: _column_value(getattr(record, field)) for field in self._fields
+        }
+        values["document"] = self._adapter.dump_python(record, mode="json")
+        return values
 
     async def delete(self, key: str) -> None:
         statement = delete(self._table).where(self._table.c.key == key)

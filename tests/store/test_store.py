@@ -177,3 +177,25 @@ def test_the_migrations_make_the_tables(tmp_path: Path):
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
+
+
+async def test_of_two_that_change_the_same_record_one_succeeds(store: SqlStore, tmp_path: Path):
+    old = operation("op-1")
+    await store.operations.save(old)
+    other = SqlStore(tmp_path / "data" / "mlops.sqlite")
+    try:
+        changes = [replace(old, message=f"of {n}") for n in range(8)]
+        stores = [store, other] * 4
+        swapped = await asyncio.gather(
+            *(s.operations.swap(old, change) for s, change in zip(stores, changes, strict=True))
+        )
+        assert swapped.count(True) == 1
+        winner = changes[swapped.index(True)]
+        assert await other.operations.get("op-1") == winner
+        assert not await store.operations.swap(old, old)
+        assert await store.operations.swap(winner, old)
+        await store.operations.delete("op-1")
+        assert not await store.operations.swap(old, winner)
+        assert await store.operations.list() == []
+    finally:
+        await other.close()

@@ -31,6 +31,11 @@ class Repository(Protocol, Generic[T]):
         """Insert or replace."""
         ...
 
+    async def swap(self, old: T, new: T) -> bool:
+        """Replace ``old`` by ``new``, which has the same key; false when the record is not
+        ``old`` any more. Atomic among processes: of two that try, one succeeds."""
+        ...
+
     async def delete(self, key: str) -> None: ...
 
 
