@@ -82,6 +82,11 @@ class Mlops(Configurable):
         help="Whether environments that start from NAME@active are built anew, and made active if "
         "their smoke notebook passes, when another revision of NAME becomes active.",
     ).tag(config=True)
+    keep_kernels = Bool(
+        False,
+        help="Leave kernels in containers running when the server is stopped in order; the next "
+        "server takes them over. After a crash it always does.",
+    ).tag(config=True)
     targets = Dict(help="Settings of targets by name: {'sagemaker': {'region': 'eu-west-1'}}.").tag(
         config=True
     )

@@ -16,8 +16,9 @@ from .core.ports import Blobs, EngineProvider, Registries, Store, Target
 from .core.settings import Settings
 from .engines.debian import Debian
 from .engines.discovery import EngineDiscovery
+from .kernels.adoption import AdoptableProvisioner, Adopter
 from .kernels.notebooks import ContainerNotebooks
-from .kernels.provisioner import ContainerProvisioner, ProvisionerParts
+from .kernels.provisioner import ProvisionerParts
 from .kernels.specs import KernelSpecFolder
 from .oci.registries import OciRegistries
 from .services.deploying import Deploying
@@ -127,6 +128,11 @@ def _targets(
     return {ep.name: maker(ep) for ep in entry_points(group="jupyter_mlops.targets_v1")}
 
 
+def adopter(manager: Any) -> Adopter:
+    """For the kernel manager of a Jupyter server."""
+    return Adopter(manager)
+
+
 _parts: dict[str, ProvisionerParts] = {}
 
 
@@ -142,7 +148,7 @@ def provisioner_parts(config: Config | None = None) -> ProvisionerParts:
     return _parts[key]
 
 
-class Provisioner(ContainerProvisioner):
+class Provisioner(AdoptableProvisioner):
     """The entry point ``jupyter-mlops-provisioner``."""
 
     def make_parts(self) -> ProvisionerParts:

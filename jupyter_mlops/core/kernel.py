@@ -33,11 +33,16 @@ class KernelRecord:
     started: str
     language: str = "python"
     pid: int = 0
-    """The process that owns the kernel manager."""
+    """The process that owns the kernel manager; 0 after a server has left the kernel behind."""
     notebook: str = ""
     """Absolute path of the notebook it was started for; empty where it is not known."""
     limits: KernelLimits = field(default_factory=KernelLimits)
     """In force in its container."""
+    claimed: str = ""
+    """When that process took it over; empty when it started it."""
+    server: str = ""
+    """The root folder of the Jupyter server that it belongs to, whose next start takes it over;
+    empty for kernels that end with their process."""
 
 
 @dataclass(frozen=True)

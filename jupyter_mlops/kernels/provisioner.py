@@ -315,6 +315,7 @@ class ContainerProvisioner(KernelProvisionerBase):
             pid=os.getpid(),
             notebook=self._notebook,
             limits=limits,
+            server=str(self._server_root() or ""),
         )
         await store.kernels.save(self.record)
         if again:

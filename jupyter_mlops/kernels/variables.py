@@ -24,6 +24,11 @@ def notebook_path(server: Mapping[str, str], root: Path | None) -> str:
     return str(path.resolve()) if name and path.is_absolute() else ""
 
 
+def passed_names(spec_names: Collection[str]) -> list[str]:
+    """What of the server's environment a kernel may have; no credentials are among it."""
+    return sorted({*spec_names, *_PASSED})
+
+
 def kernel_environment(
     server: Mapping[str, str],
     *,
@@ -38,7 +43,7 @@ def kernel_environment(
     ``spec_names`` are set by the kernel spec itself. ``network`` is None for a kernel that may
     reach nothing: then credentials of package indexes are none of its business.
     """
-    passed = {name: server[name] for name in sorted({*spec_names, *_PASSED}) if name in server}
+    passed = {name: server[name] for name in passed_names(spec_names) if name in server}
     return {
         "TERM": "xterm-color",
         # The only UTF-8 locale that every image has; the server's may be missing there.

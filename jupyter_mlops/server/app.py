@@ -7,6 +7,7 @@ from jupyter_server.serverapp import ServerApp
 from traitlets import default
 
 from ..config import Mlops
+from .adoption import Adoption
 from .events import register
 from .files import follow_files
 from .handlers import handlers
@@ -22,6 +23,7 @@ class MlopsApp(ExtensionApp):
     classes = [ServerApp, Mlops]
 
     running: Running
+    adoption: Adoption
 
     @default("config_file_name")
     def _default_config_file_name(self) -> str:
@@ -31,20 +33,26 @@ class MlopsApp(ExtensionApp):
     def initialize_settings(self) -> None:
         assert self.serverapp is not None and self.serverapp.event_logger is not None
         register(self.serverapp.event_logger)
-        self.running = Running(self.serverapp.config, self.serverapp.event_logger, self.log)
+        self.adoption = Adoption(self.serverapp)
+        self.running = Running(
+            self.serverapp.config, self.serverapp.event_logger, self.adoption, self.log
+        )
 
     def initialize_handlers(self) -> None:
         self.handlers.extend(handlers())
+        self.adoption.prepare()
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         stop_in_order(serverapp)
-        self.running.start()
         show_kernels(serverapp)
         follow_files(serverapp, self.running)
+        self.adoption.start()
+        self.running.start()
         self.running.emitter.environments_changed()
 
     async def stop_extension(self) -> None:
         assert self.serverapp is not None
         stop_at_once(self.serverapp)
-        await shut_down_kernels(self.serverapp)
+        await shut_down_kernels(self.serverapp, self.adoption)
+        await self.adoption.close()
         await self.running.close()

@@ -9,6 +9,7 @@ from typing import Any
 from jupyter_server.serverapp import ServerApp
 
 from ..config import Mlops
+from .adoption import Adoption
 
 
 def show_kernels(serverapp: ServerApp) -> None:
@@ -31,8 +32,9 @@ def _folder(serverapp: ServerApp) -> Path:
     return Path(Mlops(config=serverapp.config).data_dir).expanduser() / "kernels"
 
 
-async def shut_down_kernels(serverapp: ServerApp) -> None:
-    """End kernels in containers while engine and records are still open to them.
+async def shut_down_kernels(serverapp: ServerApp, adoption: Adoption) -> None:
+    """End kernels in containers while engine and records are still open to them, or leave them
+    for the next server.
 
     The server shuts all kernels down by itself, but only after its extensions have stopped.
     """
@@ -42,6 +44,7 @@ async def shut_down_kernels(serverapp: ServerApp) -> None:
         for id in getattr(manager, "list_kernel_ids", list)()
         if manager.get_kernel(id).kernel_name.startswith("mlops-")
     ]
+    ours = await adoption.keep(ours)
     ends = await asyncio.gather(
         *(manager.shutdown_kernel(id) for id in ours), return_exceptions=True
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 from traitlets.config import Config
 
+from .adoption import Adoption
 from .events import Emitter
 from .questions import Questions
 
@@ -27,8 +28,15 @@ class Running:
     """What the handlers share. The engine's and the database's libraries are imported in a
     thread by the first call of ``services``, so that the server starts without them."""
 
-    def __init__(self, config: Config, event_logger: EventLogger, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        config: Config,
+        event_logger: EventLogger,
+        adoption: Adoption,
+        log: logging.Logger,
+    ) -> None:
         self._config = config
+        self._adoption = adoption
         self._log = log
         self._making: asyncio.Task[Services] | None = None
         self._started: asyncio.Task[None] | None = None
@@ -49,7 +57,8 @@ class Running:
             raise
 
     def start(self) -> None:
-        """Make the services, and clean up what a server that was killed left, soon."""
+        """Make the services, take kernels over, and clean up what a server that was killed left,
+        soon; at once when kernels wait for it."""
         self._started = asyncio.create_task(self._start(), name="jupyter-mlops start")
 
     async def close(self) -> None:
@@ -76,12 +85,16 @@ class Running:
         return services
 
     async def _start(self) -> None:
-        await asyncio.sleep(START_DELAY)
+        if not self._adoption.expected:
+            await asyncio.sleep(START_DELAY)
         try:
             services = await self.services()
+            await self._adoption.adopt(services)
             removed = await services.kernels.collect() + await services.environments.collect()
             if removed:
                 self._log.info("jupyter-mlops: %d orphaned containers were removed", removed)
         except Exception as error:
             # No engine yet, for instance: whoever uses us sees the same error, and what to do.
             self._log.warning("jupyter-mlops: cleaning up at the start failed: %s", error)
+        finally:
+            self._adoption.give_up()

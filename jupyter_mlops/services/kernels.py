@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import json
+import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,21 +180,60 @@ class Kernels:
         return [name for name in found.spec.secrets if name not in self._settings.secrets]
 
     async def collect(self) -> int:
-        """Remove what processes that ended without cleaning up left; returns how many."""
+        """Remove what processes that ended without cleaning up left; returns how many.
+
+        Kernels that still run and wait for the next start of their Jupyter server stay.
+        """
         removed = 0
         for record in await self._store.kernels.list():
             if _owner_lives(record):
                 continue
+            if record.server and (await self._ask(record)).get("running"):
+                continue
+            claimed = await self.claim(record)
             try:
-                await (await self._engines.engine()).remove(record.container)
+                removed += claimed is not None and await self.discard(claimed)
             except EngineUnavailableError:
                 return removed  # Another start of ours will find it.
-            await asyncio.to_thread(
-                shutil.rmtree, kernel_folder(self._settings.runtime, record.id), True
-            )
-            await self._store.kernels.delete(record.id)
-            removed += 1
         return removed
+
+    async def stop(self, kernel_id: str) -> None:
+        """End a kernel that waits for a server. Raises ConflictError when its owner runs, who
+        would take it for a crash."""
+        record = await self.record(kernel_id)
+        claimed = None if _owner_lives(record) else await self.claim(record)
+        if claimed is None:
+            raise ConflictError(
+                f"Kernel {kernel_id} belongs to a process that runs.",
+                "Shut it down in JupyterLab (Running Terminals and Kernels), or stop its server.",
+            )
+        await self.discard(claimed)
+
+    async def left_behind(self, server: str) -> builtins.list[KernelRecord]:
+        """Kernels of Jupyter servers on this root folder that have ended; oldest first."""
+        records = reversed(await self._store.kernels.list())
+        return [r for r in records if r.server == server and not _owner_lives(r)]
+
+    async def claim(self, record: KernelRecord) -> KernelRecord | None:
+        """Make this process the kernel's owner; None when another one was quicker."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        claimed = replace(record, pid=os.getpid(), claimed=now)
+        return claimed if await self._store.kernels.swap(record, claimed) else None
+
+    async def discard(self, record: KernelRecord) -> bool:
+        """Remove the container and all traces of a kernel that this process owns.
+
+        Raises EngineUnavailableError; then the kernel has no owner, and is found again.
+        """
+        try:
+            await (await self._engines.engine()).remove(record.container)
+        except EngineUnavailableError:
+            await self._store.kernels.save(replace(record, pid=0))
+            raise
+        folder = kernel_folder(self._settings.runtime, record.id)
+        await asyncio.to_thread(shutil.rmtree, folder, True)
+        await self._store.kernels.delete(record.id)
+        return True
 
     async def _origin(self, record: KernelRecord) -> Inventory:
         """The inventory of the image that the kernel started from."""
@@ -257,4 +299,6 @@ def _owner_lives(record: KernelRecord) -> bool:
     In a container of its own a Jupyter server has the same pid after every restart, so a
     process that is younger than the record is another one.
     """
-    return started_after(record.pid, record.started) is False
+    if not record.pid:
+        return False
+    return started_after(record.pid, record.claimed or record.started) is False

@@ -95,6 +95,30 @@ class Kernel:
         await self.manager.cleanup_resources()
 
 
+def install(
+    specs: KernelSpecFolder, image: str, name: str = "tiny", *, r: str = "", **fields: Any
+) -> str:
+    """A kernel spec on the test image; returns its name."""
+    spec = EnvironmentSpec(name=name, base="debian", **fields)
+    revision = Revision(
+        environment=name,
+        number=1,
+        spec=spec,
+        base_image="",
+        image=image,
+        ref="",
+        lock="sha256:0",
+        inventory="",
+        identity="",
+        created="2026-01-01T00:00:00+00:00",
+        python="3.11.2",
+        r=r,
+    )
+    environment = Environment(name, "tests", spec, revision.created, active=1, latest=1)
+    specs.install_environment(environment, [revision])
+    return kernel_name(name, language="R" if r else "python")
+
+
 @dataclass
 class Place:
     """One engine, one data folder, one workspace."""
@@ -111,25 +135,7 @@ class Place:
     kernels: list[Kernel] = field(default_factory=list)
 
     def install(self, name: str = "tiny", **fields: Any) -> str:
-        """A kernel spec on the test image; returns its name."""
-        spec = EnvironmentSpec(name=name, base="debian", **fields)
-        revision = Revision(
-            environment=name,
-            number=1,
-            spec=spec,
-            base_image="",
-            image=self.image,
-            ref="",
-            lock="sha256:0",
-            inventory="",
-            identity="",
-            created="2026-01-01T00:00:00+00:00",
-            python="3.11.2",
-            r=self.r,
-        )
-        environment = Environment(name, "tests", spec, revision.created, active=1, latest=1)
-        self.specs.install_environment(environment, [revision])
-        return kernel_name(name, language="R" if self.r else "python")
+        return install(self.specs, self.image, name, r=self.r, **fields)
 
     def kernel(self, name: str = "tiny", **fields: Any) -> Kernel:
         manager = AsyncIOLoopKernelManager(
