@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     noun = Noun(nouns, common, "kernel", "kernels that run in containers now")
     noun.verb("list", "list them, of all your Jupyter servers on this machine", show_all)
+    stop = noun.verb("stop", "end one whose Jupyter server does not run any more", stop_one)
+    stop.add_argument("kernel", metavar="KERNEL", help="its id")
 
 
 async def show_all(session: Session, args: argparse.Namespace) -> Answer:
@@ -35,3 +37,8 @@ async def show_all(session: Session, args: argparse.Namespace) -> Answer:
     return Answer(
         kernels, lambda screen: screen.table(columns, rows, "No kernel runs in a container now.")
     )
+
+
+async def stop_one(session: Session, args: argparse.Namespace) -> Answer:
+    await session.services.kernels.stop(args.kernel)
+    return Answer({"kernel": args.kernel}, lambda screen: screen.line(f"{args.kernel} has ended."))

@@ -19,7 +19,7 @@ deploy
 deployment delete|invoke|list|logs|show
 engine info
 env activate|build|create|delete|diff|list|lock|prune|show
-kernel list
+kernel list|stop
 operation cancel|list|log|show
 package check|create|delete|list|show
 reproduce
