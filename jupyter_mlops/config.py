@@ -87,6 +87,15 @@ class Mlops(Configurable):
         help="Leave kernels in containers running when the server is stopped in order; the next "
         "server takes them over. After a crash it always does.",
     ).tag(config=True)
+    warm_kernels = Integer(
+        2,
+        min=0,
+        help="Containers that the server keeps ready for the next kernel, one for each of the "
+        "environments used most recently. 0: none.",
+    ).tag(config=True)
+    warm_memory = Integer(
+        1024**3, min=0, help="Bytes that all of these containers may use together."
+    ).tag(config=True)
     targets = Dict(help="Settings of targets by name: {'sagemaker': {'region': 'eu-west-1'}}.").tag(
         config=True
     )
@@ -158,6 +167,8 @@ class Mlops(Configurable):
             workspace_cap=self.workspace_cap,
             concurrent_builds=self.concurrent_builds,
             rebuild_children=self.rebuild_children,
+            warm_kernels=self.warm_kernels,
+            warm_memory=self.warm_memory,
             targets={name: dict(value) for name, value in self.targets.items()},
         )
 

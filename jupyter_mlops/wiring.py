@@ -18,8 +18,10 @@ from .engines.debian import Debian
 from .engines.discovery import EngineDiscovery
 from .kernels.adoption import AdoptableProvisioner, Adopter
 from .kernels.notebooks import ContainerNotebooks
+from .kernels.pool import Pool
 from .kernels.provisioner import ProvisionerParts
 from .kernels.specs import KernelSpecFolder
+from .kernels.starting import KernelContainers
 from .oci.registries import OciRegistries
 from .services.deploying import Deploying
 from .services.environments import Environments
@@ -54,9 +56,11 @@ class Services:
     packaging: Packaging
     deploying: Deploying
     kernel_specs: KernelSpecFolder
+    warm: Pool
 
     async def close(self) -> None:
         await self.operations.close()
+        await self.warm.close()
         await self.engines.close()
         await self.store.close()
 
@@ -110,6 +114,7 @@ def build(
             **common, packaging=packaging, targets=_targets(settings, engines, blobs, registries)
         ),
         kernel_specs=specs,
+        warm=parts.pool,
     )
 
 
@@ -144,7 +149,10 @@ def provisioner_parts(config: Config | None = None) -> ProvisionerParts:
         for folder in (settings.data, settings.runtime):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = SqlStore(settings.data / "mlops.sqlite")
-        _parts[key] = ProvisionerParts(settings, store, EngineDiscovery(settings))
+        engines = EngineDiscovery(settings)
+        containers = KernelContainers(settings, engines)
+        pool = Pool(settings, store, engines, containers)
+        _parts[key] = ProvisionerParts(settings, store, engines, containers, pool)
     return _parts[key]
 
 

@@ -22,12 +22,12 @@ async def show_all(session: Session, args: argparse.Namespace) -> Answer:
     from .words import size
 
     await session.services.kernels.collect()
-    kernels = await session.services.kernels.list()
+    kernels = await session.services.kernels.list(warm=True)
     rows = [
         (
             k.id,
             f"{k.environment}@{k.revision}" if k.environment else k.snapshot,
-            "alive" if k.alive else "dead",
+            "warm" if k.warm else "alive" if k.alive else "dead",
             f"{size(k.memory)} of {size(k.memory_limit)}" if k.memory_limit else size(k.memory),
             k.project,
         )

@@ -43,6 +43,8 @@ class KernelRecord:
     server: str = ""
     """The root folder of the Jupyter server that it belongs to, whose next start takes it over;
     empty for kernels that end with their process."""
+    warm: str = ""
+    """Of a container in which no kernel runs yet: what it is kept for; see ``kernels.pool``."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class KernelStatus:
     """Absolute path; empty where it is not known."""
     limits: KernelLimits = field(default_factory=KernelLimits)
     """In force in its container, where the engine can enforce them."""
+    warm: bool = False
+    """No kernel runs in it yet: it waits for one."""
 
 
 @dataclass(frozen=True)

@@ -58,5 +58,9 @@ class Settings:
     """Builds that one process runs at once; further ones wait for their turn."""
     rebuild_children: bool = True
     """Whether environments on ``name@active`` are built anew when that is another revision."""
+    warm_kernels: int = 2
+    """Containers that a Jupyter server keeps ready for the next kernel; 0 is none."""
+    warm_memory: int = 1024**3
+    """Bytes that all of them may use together."""
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Target name to settings of that target."""

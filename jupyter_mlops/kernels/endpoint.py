@@ -53,6 +53,11 @@ class Endpoint:
         self._sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
 
+    def become(self, other: Endpoint) -> None:
+        """Give this folder to another kernel; a container that has it mounted follows. Raises
+        OSError when it is gone."""
+        self.folder.rename(other.folder)
+
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 

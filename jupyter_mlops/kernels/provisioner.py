@@ -29,23 +29,24 @@ from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from traitlets import Dict, Integer, List, Unicode
 
 from ..core.environment import Resources
-from ..core.errors import EngineError, KernelDeadError, MlopsError, NotFoundError, UnsupportedError
+from ..core.errors import KernelDeadError, MlopsError
 from ..core.kernel import KernelEvent, KernelRecord, SecretRequest
 from ..core.limits import KernelLimits, Limits, in_force
-from ..core.ports import Engine, EngineProvider, Store
+from ..core.ports import EngineProvider, Store
 from ..core.settings import Settings
 from . import endings
-from .container import HOME, container_name, container_spec, passwd, user_name
+from .container import HOME, container_name, user_name
 from .control import Event, Supervisor
 from .endpoint import Endpoint
+from .pool import Pool
 from .secret_values import secret_values
+from .starting import KernelContainers, Plan
 from .variables import kernel_environment, notebook_path
 from .workspace import Workspace, workspace
 
 GONE = 255
 """Exit code of a kernel whose container went away: its own will never be known."""
 
-_CONNECT_SECONDS = 60.0
 _BIND_SECONDS = 30.0
 _RECONNECT_MS = 5
 _FOREIGN_MS = 250
@@ -59,6 +60,8 @@ class ProvisionerParts:
     settings: Settings
     store: Store
     engines: EngineProvider
+    containers: KernelContainers
+    pool: Pool
     on_event: Callable[[KernelEvent], None] | None = None
     """Hears of crashes; called on the loop that started the kernel."""
     ask: Callable[[SecretRequest], Awaitable[dict[str, str]]] | None = None
@@ -279,29 +282,25 @@ class ContainerProvisioner(KernelProvisionerBase):
         settings, store = self.parts.settings, self.parts.store
         limits = self._limits
         assert limits is not None  # Since pre_launch.
-        engine = await self.parts.engines.engine()
-        capabilities = await engine.info()
-        if not capabilities.ipc:
-            raise UnsupportedError(
-                f"Kernels cannot be reached in containers of {capabilities.title}: it does not "
-                "share Unix sockets with this machine.",
-                "Use a container engine that runs on this machine itself.",
-            )
-        if await engine.image(self.image) is None:
-            raise self._image_missing(capabilities.title)
         self._workspace = workspace(cwd, self._server_root())
         home = self._home(settings)
-        self.endpoint.make()
-        self.endpoint.clear_sockets()
-        self.endpoint.expect(argv, environment)
-        users = await passwd(engine, settings, self.image, capabilities.rootless)
-        self.endpoint.passwd.write_text(users)
-        name = container_name(self.endpoint)
+        plan = Plan(
+            image=self.image,
+            environment=self.environment,
+            revision=self.revision,
+            snapshot=self.snapshot,
+            limits=limits,
+            variables=self.variables,
+            workspace=self._workspace,
+            home=home,
+            argv=tuple(argv),
+            process=environment,
+        )
         again = self.record is not None
         # Before the container: a crash between the two must leave a trace, not an orphan.
         self.record = KernelRecord(
             id=str(self.kernel_id),
-            container=name,
+            container=container_name(self.endpoint),
             owner=settings.owner,
             environment=self.environment,
             revision=self.revision,
@@ -318,65 +317,22 @@ class ContainerProvisioner(KernelProvisionerBase):
             server=str(self._server_root() or ""),
         )
         await store.kernels.save(self.record)
+        containers = self.parts.containers
         if again:
-            await engine.remove(name)
-        spec = container_spec(
-            settings=settings,
-            capabilities=capabilities,
-            endpoint=self.endpoint,
-            workspace=self._workspace,
-            home=home,
-            kernel_id=str(self.kernel_id),
-            image=self.image,
-            environment=self.environment,
-            revision=self.revision,
-            network=limits.network,
-            variables=self.variables,
-            resources=limits.resources,
-        )
-        container = await engine.create(spec)
-        self.record = replace(self.record, container=container)
-        await store.kernels.save(self.record)
-        await engine.start(container)
-        self._supervisor = await self._connect(engine, container)
+            await (await self.parts.engines.engine()).remove(self.record.container)
+        else:
+            taken = await self.parts.pool.take(plan, self.record, self.endpoint, self._heard)
+            if taken is not None:
+                self.record, self._supervisor = taken
+        if self._supervisor is None or not self._supervisor.alive:
+            container = await containers.start(plan, self.endpoint, str(self.kernel_id))
+            self.record = replace(self.record, container=container)
+            await store.kernels.save(self.record)
+            self._supervisor = await containers.connect(container, self.endpoint, self._heard)
+        if self._server_root() is not None:
+            self.parts.pool.used(plan)
         self.log.debug(
             "Container of kernel %s up in %.2f s", self.kernel_id, time.monotonic() - started
-        )
-
-    async def _connect(self, engine: Engine, container: str) -> Supervisor:
-        deadline = time.monotonic() + _CONNECT_SECONDS
-        look = time.monotonic() + 0.5
-        while True:
-            try:
-                return Supervisor.connect(self.endpoint.control, self._heard)
-            except OSError:
-                await asyncio.sleep(0.005)
-            if time.monotonic() < look:
-                continue
-            look = time.monotonic() + 0.5
-            state = await engine.inspect(container)
-            if state is None or state.phase == "exited":
-                lines = (await engine.logs(container, 20)).strip().splitlines() if state else []
-                raise EngineError(
-                    "The kernel's container ended before the kernel could start"
-                    + (f": {lines[-1]}" if lines else "."),
-                    "Look whether the environment has Python in /opt/env, and build it again.",
-                )
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    f"The kernel's container did not come up within {_CONNECT_SECONDS:.0f} s.",
-                    "The machine may be short of memory or busy. Try again.",
-                )
-
-    def _image_missing(self, engine: str) -> NotFoundError:
-        if self.snapshot:
-            return NotFoundError(
-                f"The image of snapshot {self.snapshot} is not in {engine}.",
-                "Open the snapshot again from its catalogue or file: that brings the image.",
-            )
-        return NotFoundError(
-            f"The image of {self.environment}, revision {self.revision}, is not in {engine}.",
-            "Build the environment again.",
         )
 
     @property

@@ -79,6 +79,7 @@ class Running:
         services: Services = wiring.build(self._config, self.emitter.operation)
         parts = wiring.provisioner_parts(self._config)
         parts.on_event, parts.ask = self.emitter.kernel, self.questions.ask
+        services.warm.start()
         interrupted = await services.operations.recover()
         if interrupted:
             self._log.info("jupyter-mlops: %d operations were interrupted", interrupted)

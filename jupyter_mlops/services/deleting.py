@@ -17,6 +17,7 @@ from ..core.revision import Revision
 from ..core.settings import Settings
 from .blob_use import release
 from .build_steps.container import remove_own
+from .ownership import discard_warm
 from .parents import Family
 from .space import LayerSpace
 
@@ -109,6 +110,8 @@ class Deleting:
     async def carry_out(self, plan: Deletion) -> Deletion:
         """Remove images, records and kernels' entries; what came back is measured."""
         engine = await self._engines.engine()
+        for name in {key.partition("@")[0] for key in plan.revisions}.union(plan.environments):
+            await discard_warm(self._settings, self._store, self._engines, name)
         revisions = [r for key in plan.revisions if (r := await self._store.revisions.get(key))]
         space = await LayerSpace.of(engine, [(r.image, r.ref) for r in revisions])
         for revision in revisions:
@@ -189,6 +192,8 @@ class Deleting:
         engine = await self._engines.engine()
         found: dict[int, int] = {}
         for record in await self._store.kernels.list(environment=name):
+            if record.warm:
+                continue  # It is removed with its image.
             state = await engine.inspect(record.container)
             if not record.snapshot and state and state.phase in ("running", "paused", "created"):
                 found[record.revision] = found.get(record.revision, 0) + 1

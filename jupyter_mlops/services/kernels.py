@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import builtins
 import json
-import os
-import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +26,7 @@ from ..core.ports import EngineProvider, NotebookRunner, Progress, Store
 from ..core.settings import Settings
 from .limits import KernelLimitChoices
 from .notebook_files import kernel_for, read_notebook
+from .ownership import claim, discard
 from .processes import started_after
 
 if TYPE_CHECKING:
@@ -59,9 +57,9 @@ class Kernels:
         self._notebooks = notebooks
         self._limits = limits
 
-    async def list(self) -> list[KernelStatus]:
-        """Newest first."""
-        records = await self._store.kernels.list()
+    async def list(self, *, warm: bool = False) -> list[KernelStatus]:
+        """Newest first; with ``warm`` also containers in which no kernel runs yet."""
+        records = [r for r in await self._store.kernels.list() if warm or not r.warm]
         return list(await asyncio.gather(*(self._status(record) for record in records)))
 
     async def get(self, kernel_id: str) -> KernelStatus:
@@ -191,10 +189,13 @@ class Kernels:
             if record.server and (await self._ask(record)).get("running"):
                 continue
             claimed = await self.claim(record)
+            if claimed is None:
+                continue
             try:
-                removed += claimed is not None and await self.discard(claimed)
+                await self.discard(claimed)
             except EngineUnavailableError:
                 return removed  # Another start of ours will find it.
+            removed += 1
         return removed
 
     async def stop(self, kernel_id: str) -> None:
@@ -216,24 +217,14 @@ class Kernels:
 
     async def claim(self, record: KernelRecord) -> KernelRecord | None:
         """Make this process the kernel's owner; None when another one was quicker."""
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        claimed = replace(record, pid=os.getpid(), claimed=now)
-        return claimed if await self._store.kernels.swap(record, claimed) else None
+        return await claim(self._store, record)
 
-    async def discard(self, record: KernelRecord) -> bool:
+    async def discard(self, record: KernelRecord) -> None:
         """Remove the container and all traces of a kernel that this process owns.
 
         Raises EngineUnavailableError; then the kernel has no owner, and is found again.
         """
-        try:
-            await (await self._engines.engine()).remove(record.container)
-        except EngineUnavailableError:
-            await self._store.kernels.save(replace(record, pid=0))
-            raise
-        folder = kernel_folder(self._settings.runtime, record.id)
-        await asyncio.to_thread(shutil.rmtree, folder, True)
-        await self._store.kernels.delete(record.id)
-        return True
+        await discard(self._settings, self._store, self._engines, record)
 
     async def _origin(self, record: KernelRecord) -> Inventory:
         """The inventory of the image that the kernel started from."""
@@ -259,6 +250,7 @@ class Kernels:
             cpu=float(answer.get("cpu", 0.0)),
             notebook=record.notebook,
             limits=record.limits,
+            warm=bool(record.warm),
         )
 
     async def _ask(self, record: KernelRecord) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from jupyter_mlops.kernels.provisioner import ProvisionerParts
 from jupyter_mlops.kernels.specs import KernelSpecFolder
 from tests.parts.services import Tiny, make_config, open_services, run_apart, swept
 
+from .machine import Machine, remove_containers
+
 MIB = 1024**2
 
 
@@ -176,6 +178,17 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(
+    params=[
+        pytest.param("docker", marks=pytest.mark.docker),
+        # Its image comes from Docker, where it was built.
+        pytest.param("podman", marks=[pytest.mark.docker, pytest.mark.podman]),
+    ]
+)
+def engine_name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture
 def config(engine_name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setenv("MY_SECRET_TOKEN", "hunter2-of-the-server")
@@ -186,6 +199,7 @@ def config(engine_name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> C
                 "runtime_dir": str(folder / "r"),
                 "owner": f"tests-{folder.name}",
                 "engine": engine_name,
+                "warm_kernels": 0,
             }
         }
     )
@@ -228,6 +242,27 @@ def place(
         assert not left, f"containers were left: {left}"
 
     jp_asyncio_loop.run_until_complete(close())
+
+
+@pytest.fixture
+def machine(
+    engine_name: str, folder: Path, kernel_images: Callable[[str], str]
+) -> Iterator[Machine]:
+    mlops = {
+        "data_dir": str(folder / "data"),
+        "runtime_dir": str(folder / "r"),
+        "owner": f"tests-{folder.name}",
+        "engine": engine_name,
+        "warm_kernels": 0,
+    }
+    root = folder / "work"
+    root.mkdir()
+    kernel = install(KernelSpecFolder(folder / "data" / "kernels"), kernel_images(engine_name))
+    machine = Machine(folder, mlops, root, kernel)
+    yield machine
+    for server in machine.servers:
+        server.close()
+    machine.ask(remove_containers)
 
 
 @pytest.fixture(scope="session")

@@ -5,121 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import indent
 from typing import Any
 
 import pytest
 
-from jupyter_mlops.core.kernel import KernelRecord, kernel_folder
-from jupyter_mlops.core.layout import LABEL_KERNEL, LABEL_OWNER
-from jupyter_mlops.kernels.specs import KernelSpecFolder
-from tests.parts.engines import run_apart
-from tests.parts.jupyter_process import JupyterProcess
-from tests.parts.registry import free_port
-from tests.parts.services import make_config, open_services
+from jupyter_mlops.core.layout import LABEL_KERNEL
 
-from .conftest import install
+from .machine import Machine, eventually
 
 BUSY = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.02)\ndone = 'finished'"
-
-
-@dataclass
-class Machine:
-    """One user's data on one engine, and the Jupyter servers on it."""
-
-    folder: Path
-    mlops: dict[str, Any]
-    root: Path
-    kernel: str
-    servers: list[JupyterProcess] = field(default_factory=list)
-
-    def server(self, root: Path | None = None) -> JupyterProcess:
-        folder = self.folder / f"server-{len(self.servers)}"
-        made = JupyterProcess(folder, root or self.root, free_port(), self.mlops)
-        self.servers.append(made)
-        return made
-
-    def ask(self, question: Callable[[Any], Awaitable[Any]]) -> Any:
-        """``question`` gets the services of a process that is no server."""
-
-        async def asked() -> Any:
-            data, runtime, engine = (self.mlops[n] for n in ("data_dir", "runtime_dir", "engine"))
-            config = make_config(Path(data), Path(runtime), engine, owner=self.mlops["owner"])
-            services = open_services(config)
-            try:
-                return await question(services)
-            finally:
-                await services.close()
-
-        return run_apart(asked())
-
-    def containers(self) -> dict[str, Any]:
-        """Kernel id to container, running or not."""
-
-        async def question(services: Any) -> dict[str, Any]:
-            engine = await services.engines.engine()
-            found = await engine.list({LABEL_OWNER: services.settings.owner})
-            return {container.labels[LABEL_KERNEL]: container for container in found}
-
-        return self.ask(question)
-
-    def records(self) -> dict[str, KernelRecord]:
-        async def question(services: Any) -> dict[str, KernelRecord]:
-            return {record.id: record for record in await services.store.kernels.list()}
-
-        return self.ask(question)
-
-    def private(self, kernel_id: str) -> Path:
-        return kernel_folder(Path(self.mlops["runtime_dir"]), kernel_id)
-
-
-@pytest.fixture(
-    params=[
-        pytest.param("docker", marks=pytest.mark.docker),
-        # Its image comes from Docker, where it was built.
-        pytest.param("podman", marks=[pytest.mark.docker, pytest.mark.podman]),
-    ]
-)
-def engine_name(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-def machine(
-    engine_name: str, folder: Path, kernel_images: Callable[[str], str]
-) -> Iterator[Machine]:
-    mlops = {
-        "data_dir": str(folder / "data"),
-        "runtime_dir": str(folder / "r"),
-        "owner": f"tests-{folder.name}",
-        "engine": engine_name,
-    }
-    root = folder / "work"
-    root.mkdir()
-    kernel = install(KernelSpecFolder(folder / "data" / "kernels"), kernel_images(engine_name))
-    machine = Machine(folder, mlops, root, kernel)
-    yield machine
-    for server in machine.servers:
-        server.close()
-    machine.ask(remove_containers)
-
-
-async def remove_containers(services: Any) -> None:
-    engine = await services.engines.engine()
-    for container in await engine.list({LABEL_OWNER: services.settings.owner}):
-        await engine.remove(container.id)
-
-
-def eventually(true: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"it did not become true in {seconds} seconds"
-        time.sleep(0.02)
 
 
 on_docker = pytest.mark.parametrize(

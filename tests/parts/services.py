@@ -66,7 +66,7 @@ class Tiny:
 
 def make_config(data: Path, runtime: Path, engine: str, **more: Any) -> Config:
     """``more`` are traits of ``Mlops``. The owner is this test run's, so that what it makes can
-    be told from everybody else's."""
+    be told from everybody else's, and containers are made when something asks for one."""
     return Config(
         {
             "Mlops": {
@@ -74,6 +74,7 @@ def make_config(data: Path, runtime: Path, engine: str, **more: Any) -> Config:
                 "runtime_dir": str(runtime),
                 "engine": engine,
                 "owner": OWNER,
+                "warm_kernels": 0,
                 **more,
             }
         }
