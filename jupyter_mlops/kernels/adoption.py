@@ -162,15 +162,16 @@ class Adopter:
     async def _watch(self, kernel_id: str, kernel: Any, use: Use) -> None:
         manager = self._manager
         manager.start_watching_activity(kernel_id)
-        manager.add_restart_callback(
-            kernel_id, lambda: manager._handle_kernel_died(kernel_id), "dead"
-        )
         watched = kernel.last_activity
         await self._ask_state(kernel_id, kernel)
         if use.last_activity and kernel.execution_state == "idle":
             await _until_welcome(kernel, watched)
             kernel.last_activity = datetime.fromisoformat(use.last_activity)
         kernel.start_restarter()
+        # Without a restarter nobody keeps it.
+        manager.add_restart_callback(
+            kernel_id, lambda: manager._handle_kernel_died(kernel_id), "dead"
+        )
         kernel._connect_control_socket()
         if not manager._initialized_culler:
             manager.initialize_culler()
