@@ -1416,6 +1416,8 @@ export interface components {
             project: string;
             revision: number;
             snapshot: string;
+            /** @default false */
+            warm: boolean;
         };
         /**
          * LeftOut
