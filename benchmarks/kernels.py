@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from traitlets.config import Config
 
 from jupyter_mlops import wiring
 
+from . import dockernel
 from .rows import Row, ratio
 from .turns import ROUNDS, cache, free_port
 
@@ -35,43 +36,48 @@ python: [ipykernel]
 """
 OURS, LOCAL = "mlops-bench", "python3"
 TOKEN = uuid.uuid4().hex
-PEER = "local ipykernel, same server"
+PEERS = {
+    LOCAL: "local ipykernel, same server",
+    dockernel.NAME: f"dockernel {dockernel.VERSION}, same server and packages",
+}
+
+Found = dict[str, list[tuple[float, float]]]
+"""By kernel spec: seconds of each round's start and restart; 0 where there was no restart."""
 
 
 def run() -> list[Row]:
     config = _config()
-    asyncio.run(_environment(config))
-    # One after the other: any process of the same owner takes a warm container.
-    with _server(_with(config, warm_kernels=0)) as port:
-        cold = asyncio.run(_turns(port))
-    with _server(_with(config, warm_kernels=1)) as port:
-        warm = asyncio.run(_turns(port, config))
+    image = asyncio.run(_environment(config))
+    with tempfile.TemporaryDirectory() as name:
+        # One server after the other: any process of one owner takes a warm container.
+        with (
+            dockernel.installed(Path(name), image),
+            _server(_with(config, warm_kernels=0), name) as port,
+        ):
+            cold = asyncio.run(_turns(port, (OURS, LOCAL, dockernel.NAME)))
+        with _server(_with(config, warm_kernels=1)) as port:
+            warm = asyncio.run(_turns(port, (OURS, LOCAL), config))
     return [
-        _row("start of a kernel → first cell done, warm container", *_part(warm, 0), 0.3),
-        _row("the same, cold container", *_part(cold, 0), 1.3),
-        _row("restart → first cell done", *_part(cold, 1), 0.5),
+        _row("start of a kernel → first cell done, warm container", warm, 0, LOCAL, 0.3),
+        _row("the same, cold container", cold, 0, LOCAL, 1.3),
+        _row("the same, cold container", cold, 0, dockernel.NAME, 1),
+        _row("restart → first cell done", cold, 1, LOCAL, 0.5),
     ]
-
-
-def _part(
-    found: dict[str, list[tuple[float, float]]], part: int
-) -> tuple[list[float], list[float]]:
-    return [ours[part] for ours in found[OURS]], [theirs[part] for theirs in found[LOCAL]]
 
 
 def _with(config: Config, **settings: Any) -> Config:
     return Config({"Mlops": {**config["Mlops"], **settings}})
 
 
-async def _turns(port: int, warm: Config | None = None) -> dict[str, list[tuple[float, float]]]:
+async def _turns(port: int, names: Sequence[str], warm: Config | None = None) -> Found:
     """``warm`` is the configuration whose warm container each of our turns waits for."""
-    found: dict[str, list[tuple[float, float]]] = {OURS: [], LOCAL: []}
+    found: Found = {name: [] for name in names}
     headers = {"Authorization": f"token {TOKEN}"}
     url = f"http://127.0.0.1:{port}"
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=120) as http:
         server = Server(port, http)
         for number in range(ROUNDS + 1):
-            for name in (OURS, LOCAL):
+            for name in names:
                 if warm is not None and number and name == OURS:
                     await _warm(warm)
                 turn = await server.turn(name)
@@ -91,11 +97,12 @@ async def _warm(config: Config) -> None:
     await asyncio.sleep(1)
 
 
-def _row(name: str, ours: list[float], theirs: list[float], bar: float) -> Row:
-    found = ratio(ours, theirs)
+def _row(name: str, found: Found, part: int, peer: str, bar: float) -> Row:
+    ours, theirs = ([turn[part] for turn in found[who]] for who in (OURS, peer))
+    compared = ratio(ours, theirs)
     return Row(
-        name, f"{statistics.median(ours):.2f} s", PEER, f"{statistics.median(theirs):.2f} s",
-        str(found), f"≤ {bar}", found.median <= bar,
+        name, f"{statistics.median(ours):.2f} s", PEERS[peer],
+        f"{statistics.median(theirs):.2f} s", str(compared), f"≤ {bar}", compared.median <= bar,
     )  # fmt: skip
 
 
@@ -113,7 +120,8 @@ def _config() -> Config:
     )
 
 
-async def _environment(config: Config) -> None:
+async def _environment(config: Config) -> str:
+    """Returns the image of its revision."""
     services = wiring.build(config)
     try:
         bases = {base.name: base for base in await services.environments.bases()}
@@ -125,7 +133,8 @@ async def _environment(config: Config) -> None:
                 await services.environments.delete_base("debian")
             await services.environments.create_base("debian", progress=_Silent())
         spec = services.environments.parse_spec(SPEC)
-        await services.environments.build(spec, _Silent(), replace=True)
+        revision = await services.environments.build(spec, _Silent(), replace=True)
+        return revision.image
     finally:
         await services.close()
 
@@ -150,6 +159,8 @@ class Server:
         try:
             await self._cell(kernel["id"])
             started = time.perf_counter() - began
+            if name == dockernel.NAME:
+                return started, 0
             began = time.perf_counter()
             await self._post(f"api/kernels/{kernel['id']}/restart", {})
             await self._cell(kernel["id"])
@@ -214,8 +225,8 @@ def _message(kind: str, session: str, content: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _server(config: Config) -> Iterator[int]:
-    """Gives its port."""
+def _server(config: Config, path: str = "") -> Iterator[int]:
+    """Gives its port. ``path`` has further kernel specs."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="mlops-") as name:
         folder = Path(name)
@@ -235,7 +246,11 @@ def _server(config: Config) -> Iterator[int]:
         file.write_text(json.dumps(settings))
         process = subprocess.Popen(
             [sys.executable, "-m", "jupyter_server", "--config", str(file)],
-            env={**os.environ, "JUPYTER_RUNTIME_DIR": str(folder / "runtime")},
+            env={
+                **os.environ,
+                "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+                "JUPYTER_PATH": path,
+            },
             cwd=folder,
             stdout=log.open("w"),
             stderr=subprocess.STDOUT,

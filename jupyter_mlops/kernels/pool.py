@@ -18,15 +18,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 
 from ..core.errors import EngineUnavailableError, KernelDeadError
 from ..core.kernel import KernelRecord
 from ..core.ports import EngineProvider, Store
 from ..core.settings import Settings
-from .container import container_name
+from .container import HOME, container_name, user_name
 from .control import Event, Supervisor
 from .endpoint import Endpoint
+from .plans import read_plans, write_plans
 from .starting import KernelContainers, Plan
+from .variables import kernel_environment
 
 _log = logging.getLogger("ServerApp")
 
@@ -64,6 +67,7 @@ class Pool:
         self._new: deque[Plan] = deque(maxlen=8)
         self._wanted: dict[str, _Wanted] = {}
         """By key, the most recently used last."""
+        self._file = settings.data / "warm.json"
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._wake: asyncio.Event | None = None
@@ -95,7 +99,7 @@ class Pool:
             if supervisor is not None:
                 await self._store.kernels.delete(mine.id)
                 return taken, supervisor
-            await self._store.kernels.save(kernel)
+            await self._store.kernels.delete(kernel.id)
             await self._discard(mine)
         return None
 
@@ -130,9 +134,13 @@ class Pool:
         if loop is not None and wake is not None and not loop.is_closed():
             loop.call_soon_threadsafe(wake.set)
 
-    def start(self) -> None:
-        """Make containers from now on, on the running loop."""
+    def start(self, root: Path) -> None:
+        """Make containers from now on, on the running loop: for the kernels started last, by this
+        server or by the one before it on the same ``root`` folder."""
         if self._keeping is None and self._settings.warm_kernels:
+            for plan in read_plans(self._file):
+                if plan.workspace.folder == root:
+                    self._new.append(replace(plan, process=self._process(plan)))
             self._loop = asyncio.get_running_loop()
             self._wake = asyncio.Event()
             self._wake.set()
@@ -161,8 +169,16 @@ class Pool:
                 # Kernels start without them; the next look may fare better.
                 _log.warning("jupyter-mlops: no warm container could be made: %s", error)
 
+    def _process(self, plan: Plan) -> dict[str, str]:
+        """The environment of a kernel's process, but for what is the notebook's own."""
+        network = None if plan.limits.network == "none" else self._settings.network
+        return kernel_environment(
+            {}, spec_names=(), public=plan.variables, network=network, home=HOME, user=user_name()
+        )
+
     async def _look(self) -> None:
         """Remove what is not wanted any more, and make what is missing."""
+        changed = bool(self._new)
         while self._new:
             plan = self._new.popleft()
             key = await self._containers.key(plan, self._endpoint(_name()))
@@ -172,6 +188,8 @@ class Pool:
             if not await self._current(wanted):
                 del self._wanted[key]
         newest = list(self._wanted)[::-1][: self._settings.warm_kernels]
+        if changed:
+            write_plans(self._file, [self._wanted[key].plan for key in reversed(newest)])
         there: dict[str, tuple[KernelRecord, int]] = {}
         for record in await self._made():
             memory = await self._memory(record)

@@ -48,6 +48,7 @@ GONE = 255
 """Exit code of a kernel whose container went away: its own will never be known."""
 
 _BIND_SECONDS = 30.0
+_MANAGER_SECONDS = 0.1
 _RECONNECT_MS = 5
 _FOREIGN_MS = 250
 """ZeroMQ looks again after 100 ms and, to keep clients apart, at random up to as much more."""
@@ -155,6 +156,10 @@ class ContainerProvisioner(KernelProvisionerBase):
 
     async def shutdown_requested(self, restart: bool = False) -> None:
         self._expected = self._asked = True
+        # The manager looks at once, and then every 100 ms; most kernels end within 50.
+        deadline = time.monotonic() + _MANAGER_SECONDS
+        while await self.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
 
     # ------------------------------------------------------------------------- launch
 
@@ -296,9 +301,8 @@ class ContainerProvisioner(KernelProvisionerBase):
             argv=tuple(argv),
             process=environment,
         )
-        again = self.record is not None
-        # Before the container: a crash between the two must leave a trace, not an orphan.
-        self.record = KernelRecord(
+        again = self.record
+        record = KernelRecord(
             id=str(self.kernel_id),
             container=container_name(self.endpoint),
             owner=settings.owner,
@@ -316,17 +320,20 @@ class ContainerProvisioner(KernelProvisionerBase):
             limits=limits,
             server=str(self._server_root() or ""),
         )
-        await store.kernels.save(self.record)
-        containers = self.parts.containers
-        if again:
-            await (await self.parts.engines.engine()).remove(self.record.container)
+        taken = None
+        if again is None:
+            taken = await self.parts.pool.take(plan, record, self.endpoint, self._heard)
+        if taken is not None:
+            self.record, self._supervisor = taken
         else:
-            taken = await self.parts.pool.take(plan, self.record, self.endpoint, self._heard)
-            if taken is not None:
-                self.record, self._supervisor = taken
-        if self._supervisor is None or not self._supervisor.alive:
-            container = await containers.start(plan, self.endpoint, str(self.kernel_id))
-            self.record = replace(self.record, container=container)
+            # Before the container: a crash between the two must leave a trace, not an orphan.
+            self.record = record
+            await store.kernels.save(record)
+            if again is not None:
+                await (await self.parts.engines.engine()).remove(again.container)
+            containers = self.parts.containers
+            container = await containers.start(plan, self.endpoint, record.id)
+            self.record = replace(record, container=container)
             await store.kernels.save(self.record)
             self._supervisor = await containers.connect(container, self.endpoint, self._heard)
         if self._server_root() is not None:

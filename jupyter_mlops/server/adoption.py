@@ -51,7 +51,7 @@ class Adoption:
 
     def prepare(self) -> None:
         """Before the first request."""
-        if self._here and waiting(self._runtime, self._root):
+        if self._here and waiting(self._runtime, self.root):
             self._requests.hold()
 
     def start(self) -> None:
@@ -64,7 +64,7 @@ class Adoption:
         try:
             if not self._here:
                 return
-            found = await services.kernels.left_behind(self._root)
+            found = await services.kernels.left_behind(self.root)
             await asyncio.gather(*(self._adopt(services, record) for record in found))
         finally:
             self._requests.release()
@@ -148,5 +148,6 @@ class Adoption:
             self._written[kernel_id] = use
 
     @property
-    def _root(self) -> str:
+    def root(self) -> str:
+        """The folder that the server serves."""
         return str(Path(self._manager.root_dir))

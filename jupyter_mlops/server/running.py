@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -79,7 +80,7 @@ class Running:
         services: Services = wiring.build(self._config, self.emitter.operation)
         parts = wiring.provisioner_parts(self._config)
         parts.on_event, parts.ask = self.emitter.kernel, self.questions.ask
-        services.warm.start()
+        services.warm.start(Path(self._adoption.root))
         interrupted = await services.operations.recover()
         if interrupted:
             self._log.info("jupyter-mlops: %d operations were interrupted", interrupted)

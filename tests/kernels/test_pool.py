@@ -82,9 +82,10 @@ def test_the_next_kernel_takes_it(machine: Machine, server: JupyterProcess):
     server.start(warm_kernels=1)
     tab = server.tab(kernel_id)
     assert tab.run("print(x + 1)") == "42"
-    # What the killed server kept warm is nobody's.
+    # What the killed server kept warm is nobody's; the next one makes its own, for the same.
     eventually(lambda: other.id not in machine.records())
     server.ask("DELETE", f"api/kernels/{kernel_id}")
+    eventually(lambda: [r.warm for r in warm(machine)] == [other.warm])
     assert server.stop() == 0
     assert machine.containers() == {} == machine.records()
     assert [f for f in Path(machine.mlops["runtime_dir"]).iterdir() if f.name != "podman"] == []
