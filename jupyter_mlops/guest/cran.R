@@ -115,4 +115,4 @@ check <- function(a, packages, remote) {
 }
 
 arguments <- commandArgs(trailingOnly = TRUE)
-main(arguments[1], lapply(arguments[-1], parsed))
+invisible(main(arguments[1], lapply(arguments[-1], parsed)))

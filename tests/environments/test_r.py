@@ -149,6 +149,29 @@ async def test_a_mirror_that_does_not_answer(services_config: Config, r_environm
     assert "Mlops.cran_mirror" in error.value.hint
 
 
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+async def test_a_password_of_the_mirror_is_nowhere(
+    services_config: Config, r_environment: Tiny, cran_mirror: str
+):
+    secret = "s3cr3t-of-cran"
+    url = cran_mirror.replace("://", f"://ada:{secret}@")
+    spec = replace(SPEC, r=("testPlain==1.0", "testAbove"))
+    revision, recorder = await build(services_config, url, spec)
+    assert "****@" in recorder.text and secret not in recorder.text
+    for command in (["image", "inspect"], ["history", "--no-trunc"], ["save"]):
+        process = await asyncio.create_subprocess_exec(
+            "docker", *command, revision.image, stdout=asyncio.subprocess.PIPE
+        )
+        found, _ = await process.communicate()
+        assert found and secret.encode() not in found, command
+    services = open_services(services_config)
+    try:
+        await services.environments.delete(SPEC.name)
+    finally:
+        await services.close()
+
+
 def test_packages_of_r_in_a_specification():
     text = "name: a\nbase: debian\nr: [data.table, 'dplyr>=1.1', Matrix==1.7-1]\n"
     assert parse_spec(text).r == ("data.table", "dplyr>=1.1", "Matrix==1.7-1")
