@@ -147,7 +147,8 @@ class ContainerNotebooks:
             ) from None
         except CellExecutionError as error:
             raise InvalidError(
-                f"Code cell {done + 1} of {name} failed: {error.ename}: {error.evalue}",
+                f"Code cell {done + 1} of {name} failed: "
+                f"{': '.join(filter(None, (error.ename, error.evalue)))}",
                 "Open the executed notebook to see where.",
             ) from None
 

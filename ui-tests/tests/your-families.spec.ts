@@ -1,0 +1,138 @@
+import type { APIRequestContext, Page } from '@playwright/test';
+
+import { expect, test } from './fixtures';
+import { MINUTE, openPanel, row, SHOTS, violations } from './panel';
+
+// On the same server as the others; needs none of their environments.
+test.describe.configure({ mode: 'serial' });
+
+async function shoot(page: Page, name: string) {
+  await page.theme.setDarkTheme();
+  await page.screenshot({ path: `${SHOTS}/${name}-dark.png` });
+  await page.theme.setLightTheme();
+  await page.screenshot({ path: `${SHOTS}/${name}-light.png` });
+}
+
+/** Ask for work, and wait until it is done. */
+async function work(request: APIRequestContext, path: string, data: unknown) {
+  const asked = await request.post(`/mlops/${path}`, { data });
+  expect(asked.status()).toBe(202);
+  const { id } = await asked.json();
+  const state = async () =>
+    (await (await request.get(`/mlops/operations/${id}`)).json()).state;
+  await expect.poll(state, { timeout: 5 * MINUTE }).toBe('succeeded');
+}
+
+async function writeNotebook(
+  request: APIRequestContext,
+  path: string,
+  source: string
+) {
+  const cell = {
+    cell_type: 'code',
+    execution_count: null,
+    id: 'one',
+    metadata: {},
+    outputs: [],
+    source
+  };
+  const content = {
+    cells: [cell],
+    metadata: {},
+    nbformat: 4,
+    nbformat_minor: 5
+  };
+  const answer = await request.put(`/api/contents/${path}`, {
+    data: { type: 'notebook', format: 'json', content }
+  });
+  expect(answer.ok()).toBe(true);
+}
+
+/** Press a button of an environment's row. */
+async function act(page: Page, name: string, action: string) {
+  await openPanel(page);
+  // By keyboard: in a short list the mouse may find a button below the edge.
+  await row(page, 'Environments', name)
+    .getByRole('button', { name: `${action}: ${name}`, includeHidden: true })
+    .press('Enter');
+}
+
+test('environments follow another one, if their notebook passes', async ({
+  page,
+  request
+}) => {
+  test.setTimeout(12 * MINUTE);
+  const bases = await (await request.get('/mlops/bases')).json();
+  if (!bases.items.some((base: { name: string }) => base.name === 'debian')) {
+    await work(request, 'bases', { kind: 'debian', name: 'debian' });
+  }
+  const team = (version: string) => ({
+    spec: { name: 'team', base: 'debian', python: [`humanize==${version}`] }
+  });
+  const child = (name: string) => ({
+    spec: { name, base: 'team@active', smoke: `${name}.ipynb`, python: ['six'] }
+  });
+  await writeNotebook(request, 'follows.ipynb', 'import humanize, six');
+  await writeNotebook(
+    request,
+    'strict.ipynb',
+    'import humanize\nassert humanize.__version__ == "4.6.0"'
+  );
+  await work(request, 'environments', team('4.6.0'));
+  await work(request, 'environments', child('follows'));
+  await work(request, 'environments', child('strict'));
+  await page.reload();
+  await openPanel(page);
+  const follows = row(page, 'Environments', 'follows');
+  await expect(follows).toContainText('r1', { timeout: MINUTE });
+
+  await work(request, 'environments/team/revisions', team('4.9.0'));
+  await expect(follows).toContainText('r2', { timeout: 4 * MINUTE });
+  await expect(follows).toContainText('Since r1: 1 changed');
+  const strict = row(page, 'Environments', 'strict');
+  await expect(strict).toContainText('Revision 1 stays active', {
+    timeout: 4 * MINUTE
+  });
+  await shoot(page, 'followers');
+
+  await act(page, 'follows', 'Log');
+  const build = page.locator('.jp-MLOpsOperation:visible');
+  const changes = build.getByRole('region', { name: 'Changed packages' });
+  await expect(changes).toContainText('From r1 to r2: 1 changed');
+  await expect(changes).toContainText('humanize');
+  await expect(changes).toContainText('4.9.0');
+  await expect(build.getByRole('list', { name: 'Steps' })).toContainText(
+    'smoke'
+  );
+  await shoot(page, 'followed');
+  expect(await violations(page, '.jp-MLOpsOperation-changes')).toEqual([]);
+
+  await act(page, 'strict', 'Log');
+  await expect(build).toContainText('Code cell 1 of strict.ipynb failed');
+  await expect(changes).toContainText('humanize');
+});
+
+test('deleting says what space comes back', async ({ page }) => {
+  test.setTimeout(3 * MINUTE);
+  await act(page, 'team', 'Delete');
+  const dialog = page.locator('.jp-Dialog');
+  await expect(dialog).toContainText('follows, strict start from it');
+  await page.keyboard.press('Escape');
+  await expect(dialog).toHaveCount(0);
+
+  for (const name of ['follows', 'strict', 'team']) {
+    await act(page, name, 'Delete');
+    await expect(dialog).toContainText('Its 2 revisions');
+    await expect(dialog).toContainText(/\d [kM]B will be free again/);
+    await expect(dialog).toContainText(
+      /\d MB stay, since other images have the same layers/
+    );
+    if (name === 'follows') {
+      await shoot(page, 'delete');
+    }
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await expect(row(page, 'Environments', name)).toHaveCount(0, {
+      timeout: MINUTE
+    });
+  }
+});
