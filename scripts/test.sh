@@ -67,7 +67,7 @@ run_wheel() {
 run_python() {
   ensure_parts
   local code=0 once
-  "$VENV/bin/python" -m pytest --cache-clear "${arguments[@]}" || code=$?
+  "$VENV/bin/python" -m pytest --cache-clear --durations 15 "${arguments[@]}" || code=$?
   [ $code -eq 1 ] || return $code
   once=$("$VENV/bin/python" -m pytest --cache-show 'cache/lastfailed' 2>/dev/null | grep -o "'[^']*::[^']*'" || true)
   title "Once more, what failed"

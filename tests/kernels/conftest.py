@@ -22,7 +22,7 @@ from jupyter_mlops.core.kernel import KernelEvent, kernel_name
 from jupyter_mlops.core.revision import Revision
 from jupyter_mlops.kernels.provisioner import ProvisionerParts
 from jupyter_mlops.kernels.specs import KernelSpecFolder
-from tests.parts.services import Tiny, make_config, open_services, run_apart, swept
+from tests.parts.services import Tiny, make_config, open_services, run_apart
 
 from .machine import Machine, remove_containers
 
@@ -302,9 +302,17 @@ def images_of(
             found[engine] = run_apart(bring())
         return found[engine]
 
+    async def take_away() -> None:
+        services = open_services(podman)
+        try:
+            # This image alone: other tests of the session have theirs there.
+            await (await services.engines.engine()).remove_image(environment.revision.ref)
+        finally:
+            await services.close()
+
     yield image
     if "podman" in found:
-        run_apart(swept(podman))
+        run_apart(take_away())
 
 
 __all__ = ["MIB", "Kernel", "Place"]

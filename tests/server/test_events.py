@@ -96,6 +96,7 @@ async def test_what_happened_to_a_kernel_is_told(running, heard):
         "reason": "out_of_memory",
         "message": "The kernel used all its memory.",
         "hint": "Use less.",
+        "limit": 0,
     }
 
 

@@ -148,7 +148,8 @@ async def test_the_story(
     added = await finished(
         await api("post", "environments/story/revisions", {"from_kernel": kernel})
     )
-    assert added["result"] == {"environment": "story", "revision": 2}, added
+    result = added["result"]
+    assert (result["revision"], result["previous"], result["summary"]) == (2, 1, "1 added"), added
     grown = (await api("get", "environments/story/revisions/2")).json
     assert grown["spec"]["python"] == ["humanize", colorama]
     refused = await api("post", "environments/tiny/revisions", {"from_kernel": kernel})
