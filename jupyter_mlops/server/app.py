@@ -13,6 +13,7 @@ from .files import follow_files
 from .handlers import handlers
 from .interrupts import stop_at_once, stop_in_order
 from .jupyter_kernels import show_kernels, shut_down_kernels
+from .low_latency import send_at_once
 from .running import Running
 
 
@@ -45,6 +46,7 @@ class MlopsApp(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         stop_in_order(serverapp)
         show_kernels(serverapp)
+        send_at_once(serverapp)
         follow_files(serverapp, self.running)
         self.adoption.start()
         self.running.start()

@@ -36,7 +36,7 @@ MODULES = """
 ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell ipykernel.debugger
 ipykernel.subshell_manager IPython.core.completer IPython.core.completerlib IPython.core.debugger
 IPython.core.history IPython.core.logger IPython.core.oinspect IPython.extensions.storemagic
-IPython.utils.wildcard faulthandler pdb sqlite3 tornado.platform.asyncio
+IPython.utils.wildcard faulthandler pdb psutil sqlite3 tornado.platform.asyncio
 """
 
 
