@@ -6,13 +6,19 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from .starting import Plan
 
-_PLANS = TypeAdapter(tuple[Plan, ...])
+
+@cache
+def _adapter() -> Any:
+    # Not at import: kernels that no server starts need none of it.
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[Plan, ...])
 
 
 def read_plans(file: Path) -> tuple[Plan, ...]:
@@ -21,14 +27,15 @@ def read_plans(file: Path) -> tuple[Plan, ...]:
     Without the process's environment, which may hold credentials of package indexes.
     """
     try:
-        return _PLANS.validate_json(file.read_bytes())
-    except (OSError, ValidationError):
+        found: tuple[Plan, ...] = _adapter().validate_json(file.read_bytes())
+    except (OSError, ValueError):
         return ()
+    return found
 
 
 def write_plans(file: Path, plans: Iterable[Plan]) -> None:
     """Raises OSError."""
     kept = tuple(replace(plan, process={}) for plan in plans)
     partial = file.with_name(f"{file.name}.{os.getpid()}")
-    partial.write_text(json.dumps(_PLANS.dump_python(kept, mode="json"), indent=1))
+    partial.write_text(json.dumps(_adapter().dump_python(kept, mode="json"), indent=1))
     partial.replace(file)
