@@ -6,13 +6,14 @@ import getpass
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jupyter_core.paths import jupyter_data_dir
 from traitlets import Bool, Dict, Enum, Integer, List, Unicode, default
 from traitlets.config import Configurable
 
-from .core.limits import limits_of
-from .core.settings import NetworkSettings, Settings
+if TYPE_CHECKING:
+    from .core.settings import Settings
 
 
 class Mlops(Configurable):
@@ -139,7 +140,11 @@ class Mlops(Configurable):
 
     def settings(self) -> Settings:
         """Plain data for the services."""
+        # A server that starts needs none of them.
         from uv import find_uv_bin
+
+        from .core.limits import limits_of
+        from .core.settings import NetworkSettings, Settings
 
         return Settings(
             data=Path(self.data_dir).expanduser(),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from .limits import KernelLimits
 
@@ -106,15 +104,3 @@ def kernel_name(environment: str, revision: int = 0, language: str = "python") -
     """
     pinned = f".r{revision}" if revision else ""
     return f"mlops-{environment}{pinned}{'.ir' if language.lower() == 'r' else ''}"
-
-
-def kernel_folder(runtime: Path, kernel_id: str) -> Path:
-    """The private folder of one kernel below ``Settings.runtime``.
-
-    Its name is short because the sockets below it share the 107 bytes of a socket's path.
-    """
-    return runtime / hashlib.sha256(kernel_id.encode()).hexdigest()[:10]
-
-
-CONTROL_SOCKET = "k/c"
-"""Below ``kernel_folder``: where the supervisor of the kernel's container answers."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InvalidError
-from ..core.kernel import CONTROL_SOCKET, kernel_folder
+from ..core.kernel_folder import CONTROL_SOCKET, kernel_folder
 from ..core.layout import RUN_DIR
 from ..core.ports import Mount
 

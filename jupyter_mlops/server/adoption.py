@@ -15,11 +15,12 @@ from jupyter_server.serverapp import ServerApp
 from ..config import Mlops
 from ..core.errors import EngineUnavailableError
 from ..core.handover import Use, waiting, write_use
-from ..core.kernel import KernelRecord, kernel_folder
+from ..core.kernel_folder import kernel_folder
 from .held_requests import HeldRequests
 from .session_rows import SessionRows
 
 if TYPE_CHECKING:
+    from ..core.kernel import KernelRecord
     from ..wiring import Services
 
 ACTIVITY_SECONDS = 10.0

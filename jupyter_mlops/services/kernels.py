@@ -20,7 +20,8 @@ from ..core.errors import (
     NotFoundError,
 )
 from ..core.inventory import Inventory, InventoryDiff, diff
-from ..core.kernel import CONTROL_SOCKET, KernelRecord, KernelStatus, kernel_folder
+from ..core.kernel import KernelRecord, KernelStatus
+from ..core.kernel_folder import CONTROL_SOCKET, kernel_folder
 from ..core.limits import Limits
 from ..core.ports import EngineProvider, NotebookRunner, Progress, Store
 from ..core.settings import Settings

@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from ..core.errors import EngineUnavailableError
-from ..core.kernel import KernelRecord, kernel_folder
+from ..core.kernel import KernelRecord
+from ..core.kernel_folder import kernel_folder
 from ..core.ports import EngineProvider, Store
 from ..core.settings import Settings
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jupyter_mlops.core.kernel import KernelRecord, kernel_folder
+from jupyter_mlops.core.kernel import KernelRecord
+from jupyter_mlops.core.kernel_folder import kernel_folder
 from jupyter_mlops.core.layout import LABEL_KERNEL, LABEL_OWNER
 from tests.parts.engines import run_apart
 from tests.parts.jupyter_process import JupyterProcess

@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from jupyter_mlops.core.environment import Resources
 from jupyter_mlops.core.errors import InvalidError, KernelDeadError, NotFoundError
 from jupyter_mlops.core.inventory import InventoryDiff
-from jupyter_mlops.core.kernel import kernel_folder
+from jupyter_mlops.core.kernel_folder import kernel_folder
 from jupyter_mlops.kernels.notebooks import ContainerNotebooks
 from jupyter_mlops.services.kernels import Kernels
 from jupyter_mlops.services.limits import KernelLimitChoices
