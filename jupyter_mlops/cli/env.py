@@ -255,7 +255,7 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
     name = args.name.partition("@")[0]
     environment = await session.services.environments.get(name)
     revisions = await session.services.environments.revisions(name)
-    children = await session.services.environments.children(name)
+    children = (await session.services.environments.family()).children(name)
     spec = environment.spec
 
     def show(screen: Screen) -> None:

@@ -93,10 +93,15 @@ def merged(python: Sequence[str], more: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def r_name(text: str) -> str:
+    """``data.table`` of ``data.table==1.14.8``."""
+    return re.split("[=>]", text)[0]
+
+
 def merged_r(packages: Sequence[str], more: Iterable[str]) -> tuple[str, ...]:
     """As ``merged``, for packages of R."""
-    new = {re.split("[=>]", text)[0]: text for text in more}
-    kept = [new.pop(re.split("[=>]", text)[0], text) for text in packages]
+    new = {r_name(text): text for text in more}
+    kept = [new.pop(r_name(text), text) for text in packages]
     return (*kept, *new.values())
 
 

@@ -22,10 +22,8 @@ def send_at_once(serverapp: ServerApp) -> None:
 
 
 def _at_once(connection: Any) -> Any:
-    class AtOnce(connection):  # type: ignore[misc]
-        def connect(self) -> Any:
-            self.websocket_handler.set_nodelay(True)
-            return super().connect()
+    def connect(self: Any) -> Any:
+        self.websocket_handler.set_nodelay(True)
+        return connection.connect(self)
 
-    AtOnce.__name__ = connection.__name__
-    return AtOnce
+    return type(connection.__name__, (connection,), {"connect": connect})

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ..core.errors import InvalidError, NotFoundError
 
 if TYPE_CHECKING:
     from ..core.kernel import SecretRequest
-    from .events import Emitter
 
 PATIENCE = 300.0
 """Seconds until a kernel whose secrets nobody gives is given up."""
@@ -19,8 +18,9 @@ PATIENCE = 300.0
 class Questions:
     """Open requests by kernel id. All methods are called on the server's loop."""
 
-    def __init__(self, emitter: Emitter, patience: float = PATIENCE) -> None:
-        self._emitter = emitter
+    def __init__(self, tell: Callable[[str], None], patience: float = PATIENCE) -> None:
+        """``tell`` gets the id of a kernel whose question is new, or has ended."""
+        self._tell = tell
         self._patience = patience
         self._open: dict[str, tuple[SecretRequest, asyncio.Future[dict[str, str]]]] = {}
 
@@ -28,7 +28,7 @@ class Questions:
         """Wait for the values. Raises NotFoundError when the user gives none."""
         answer: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
         self._open[request.kernel_id] = (request, answer)
-        self._emitter.secrets(request.kernel_id)
+        self._tell(request.kernel_id)
         try:
             return await asyncio.wait_for(answer, self._patience)
         except asyncio.TimeoutError:
@@ -36,7 +36,7 @@ class Questions:
         finally:
             del self._open[request.kernel_id]
             # Other tabs show the same question.
-            self._emitter.secrets(request.kernel_id)
+            self._tell(request.kernel_id)
 
     def list(self) -> list[SecretRequest]:
         return [request for request, _ in self._open.values()]

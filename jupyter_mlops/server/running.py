@@ -42,7 +42,7 @@ class Running:
         self._making: asyncio.Task[Services] | None = None
         self._started: asyncio.Task[None] | None = None
         self.emitter = Emitter(event_logger)
-        self.questions = Questions(self.emitter)
+        self.questions = Questions(self.emitter.secrets)
 
     async def services(self) -> Services:
         if self._making is None:

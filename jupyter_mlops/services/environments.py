@@ -206,7 +206,7 @@ class Environments:
         keep_spec: bool,
     ) -> Revision:
         spec = await self.with_smoke(spec, None)
-        (await Family.read(self._store)).check(spec)
+        (await self.family()).check(spec)
         before = await self._store.environments.get(spec.name)
         if before is not None and before.active and not existing:
             raise ConflictError(
@@ -334,13 +334,9 @@ class Environments:
         that it was taken with before. Raises InvalidError where there is none at all."""
         return await self._smoke.taken(spec_file.validated(spec), folder)
 
-    async def followers(self, name: str) -> builtins.list[str]:
-        """Environments that start from ``name@active``, by name."""
-        return (await Family.read(self._store)).followers(name)
-
-    async def children(self, name: str) -> builtins.list[str]:
-        """Environments that start from any revision of ``name``, by name."""
-        return (await Family.read(self._store)).children(name)
+    async def family(self) -> Family:
+        """Who starts from whom."""
+        return await Family.read(self._store)
 
     async def resolve(self, text: str) -> tuple[Environment, Revision]:
         """``name`` and ``name@active`` are the active revision, ``name@3`` is that one."""

@@ -31,6 +31,7 @@ from ..core.ports import Blobs, Engine, EngineProvider, ImageConfig, Progress, S
 from ..core.settings import Settings
 from ..core.snapshot import Snapshot
 from .assembling import BIND_TO_PORT, ENTRYPOINT, archive, assemble, serving_layer
+from .blob_use import release, used
 from .contract import Contract
 from .ending import to_the_end
 from .examining import examine
@@ -198,7 +199,7 @@ class Packaging:
     async def _finish(self, engine: Engine, parts: _Parts, base_size: int) -> ModelPackage:
         """Image, blobs and record; all of them or none."""
         ref = f"mlops/package/{parts.id}:latest"
-        before = set(await self._used_blobs())
+        before = await used(self._store)
         made: list[str] = []
         try:
             image_id = await assemble(
@@ -283,21 +284,8 @@ class Packaging:
         engine = await self._engines.engine()
         await engine.remove_image(package.ref)
         await self._store.packages.delete(package.id)
-        kept = await self._used_blobs()
-        for digest in {package.model, package.sample.body, package.sample.expected} - {""}:
-            if digest not in kept:
-                self._blobs.path(digest).unlink(missing_ok=True)
-
-    async def _used_blobs(self) -> set[str]:
-        """Digests that a record points to; blobs are shared by their content."""
-        found: set[str] = set()
-        for package in await self._store.packages.list():
-            found |= {package.model, package.sample.body, package.sample.expected}
-        for snapshot in await self._store.snapshots.list():
-            found |= {member.digest for member in snapshot.members}
-        for revision in await self._store.revisions.list():
-            found |= {revision.lock, revision.inventory}
-        return found
+        sample = package.sample
+        await release(self._store, self._blobs, [package.model, sample.body, sample.expected or ""])
 
 
 def _candidates(workspace: bytes) -> Candidates:

@@ -37,9 +37,17 @@ class Rebuilds:
         *,
         replace: bool = False,
         upgrade: bool = False,
+        keep_spec: bool = False,
     ) -> Built:
         """As ``Environments.build``, and what that changed."""
-        return await self._built(spec, progress, replace=replace, upgrade=upgrade)
+        try:
+            previous = (await self._environments.get(spec.name)).active
+        except NotFoundError:
+            previous = 0
+        revision = await self._environments.build(
+            spec, progress, replace, upgrade=upgrade, keep_spec=keep_spec
+        )
+        return await self._environments.compared(previous, revision)
 
     async def followers(self, name: str) -> list[str]:
         """Who is to be built anew, since ``name`` has another active revision than the one they
@@ -48,7 +56,7 @@ class Rebuilds:
             return []
         image = (await self._environments.revision(name)).image
         found = []
-        for child in await self._environments.followers(name):
+        for child in (await self._environments.family()).followers(name):
             if (await self._environments.revision(child)).base_image != image:
                 found.append(child)
         return found
@@ -67,7 +75,7 @@ class Rebuilds:
             return Built(active, active.number, InventoryDiff())
         number = (await self._environments.revision(parent)).number
         progress.log(f"{name} starts from {parent}@active, and that is revision {number} now\n")
-        return await self._built(spec, progress, replace=True, keep_spec=True)
+        return await self.build(spec, progress, replace=True, keep_spec=True)
 
     async def follow(self, name: str) -> list[Operation]:
         """Start a build of each follower of ``name`` in the background."""
@@ -77,14 +85,6 @@ class Rebuilds:
             for child in await self.followers(name)
             if child not in waiting
         ]
-
-    async def _built(self, spec: EnvironmentSpec, progress: Progress, **how: bool) -> Built:
-        try:
-            previous = (await self._environments.get(spec.name)).active
-        except NotFoundError:
-            previous = 0
-        revision = await self._environments.build(spec, progress, **how)
-        return await self._environments.compared(previous, revision)
 
     def _work(self, name: str, parent: str) -> Callable[[Progress], Awaitable[dict[str, Any]]]:
         async def work(progress: Progress) -> dict[str, Any]:

@@ -26,16 +26,6 @@ from tests.parts.services import Recorder, Tiny
 REQUEST = SecretRequest("k-1", "keys", "", ("TOKEN", "PASSWORD"))
 
 
-class Heard:
-    """What the browser is told."""
-
-    def __init__(self) -> None:
-        self.kernels: list[str] = []
-
-    def secrets(self, kernel_id: str) -> None:
-        self.kernels.append(kernel_id)
-
-
 async def asked(questions: Questions) -> asyncio.Task[dict[str, str]]:
     task = asyncio.create_task(questions.ask(REQUEST))
     with anyio.fail_after(5):
@@ -46,10 +36,10 @@ async def asked(questions: Questions) -> asyncio.Task[dict[str, str]]:
 
 
 async def test_what_is_asked_is_answered_once():
-    heard = Heard()
-    questions = Questions(heard)  # type: ignore[arg-type]
+    heard: list[str] = []
+    questions = Questions(heard.append)
     task = await asked(questions)
-    assert questions.list() == [REQUEST] and heard.kernels == ["k-1"]
+    assert questions.list() == [REQUEST] and heard == ["k-1"]
     for values, said in (
         ({"TOKEN": "t"}, "PASSWORD is empty"),
         ({"TOKEN": "t", "PASSWORD": ""}, "PASSWORD is empty"),
@@ -61,13 +51,13 @@ async def test_what_is_asked_is_answered_once():
         assert "hunter2" not in str(error.value)
     questions.answer("k-1", {"TOKEN": "t", "PASSWORD": "p"})
     assert await task == {"TOKEN": "t", "PASSWORD": "p"}
-    assert questions.list() == [] and heard.kernels == ["k-1", "k-1"]
+    assert questions.list() == [] and heard == ["k-1", "k-1"]
     with pytest.raises(NotFoundError, match="does not wait"):
         questions.answer("k-1", {"TOKEN": "t", "PASSWORD": "p"})
 
 
 async def test_nobody_answers():
-    questions = Questions(Heard(), patience=0.05)  # type: ignore[arg-type]
+    questions = Questions([].append, patience=0.05)
     with pytest.raises(NotFoundError, match="TOKEN, PASSWORD was not given within") as error:
         await questions.ask(REQUEST)
     assert "Mlops.secrets" in error.value.hint and questions.list() == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from ...core.additions import r_name
 from ...core.container_network import CRAN, without_credentials
 from ...core.layout import R_LIBRARY, RUN_DIR
 from . import apt
@@ -63,13 +64,13 @@ async def install(container: BuildContainer, wanted: Sequence[str]) -> None:
     rest, known = list(wanted), dict[str, str]()
     if kind.strip() == "own":
         # The distribution's packages would bring a second R.
-        if KERNEL not in map(name_of, wanted):
+        if KERNEL not in map(r_name, wanted):
             rest.append(KERNEL)
         await configure(container)
     else:
-        known = await _of_distribution(container, [name_of(text) for text in wanted])
-        rest = [text for text in wanted if not _fits(text, known.get(name_of(text), ""))]
-        taken = [_package(name_of(text), known) for text in wanted if text not in rest]
+        known = await _of_distribution(container, [r_name(text) for text in wanted])
+        rest = [text for text in wanted if not _fits(text, known.get(r_name(text), ""))]
+        taken = [_package(r_name(text), known) for text in wanted if text not in rest]
         await apt.install(container, [*R_ITSELF, *taken], step="r", update=False)
         await configure(container)
     if rest:
@@ -100,7 +101,7 @@ async def _from_cran(
             container.progress.update(f"Installing {found[1]}")
 
     needed = _needed(await run("plan"))
-    below = [name for name in needed if name not in map(name_of, wanted)]
+    below = [name for name in needed if name not in map(r_name, wanted)]
     if distribution and below:
         there = await _of_distribution(container, below)
         if there:
@@ -115,11 +116,6 @@ async def _from_cran(
         container.progress.update("Installing compilers")
         await apt.install(container, [COMPILERS], step="r", update=False)
     await run("install")
-
-
-def name_of(text: str) -> str:
-    """``data.table`` of ``data.table==1.14.8``."""
-    return re.split("[=>]", text)[0]
 
 
 def _needed(plan: str) -> dict[str, bool]:

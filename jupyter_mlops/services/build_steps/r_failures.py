@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
+from ...core.additions import r_name
 from ...core.errors import BuildFailedError, MlopsError
 from .failures import disk_full_in, step_failed
 from .missing_parts import missing
@@ -75,7 +76,7 @@ def _asked(wanted: Sequence[str], known: Mapping[str, str]) -> str:
     """``foo, nor data.table==1.15 (it has 1.14.8+dfsg-1)``."""
     shown = []
     for text in wanted:
-        version = known.get(re.split("[=>]", text)[0], "")
+        version = known.get(r_name(text), "")
         shown.append(f"{text} (it has {version.split()[-1]})" if version else text)
     return ", ".join(shown)
 
