@@ -25,6 +25,7 @@ from .kernels.starting import KernelContainers
 from .oci.registries import OciRegistries
 from .services.deploying import Deploying
 from .services.environments import Environments
+from .services.handover import write_launch
 from .services.kernels import Kernels
 from .services.limits import KernelLimitChoices
 from .services.operations import Operations
@@ -152,7 +153,7 @@ def provisioner_parts(config: Config | None = None) -> ProvisionerParts:
         engines = EngineDiscovery(settings)
         containers = KernelContainers(settings, engines)
         pool = Pool(settings, store, engines, containers)
-        _parts[key] = ProvisionerParts(settings, store, engines, containers, pool)
+        _parts[key] = ProvisionerParts(settings, store, engines, containers, pool, write_launch)
     return _parts[key]
 
 

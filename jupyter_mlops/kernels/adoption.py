@@ -15,7 +15,7 @@ from typing import Any
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
 from ..core.errors import KernelDeadError
-from ..core.handover import Launch, Use, read_launch, read_use, write_launch
+from ..core.handover import Launch, Use
 from ..core.kernel import KernelRecord
 from ..core.ports import Mount
 from .control import Supervisor
@@ -36,16 +36,18 @@ _WELCOME_SECONDS = 1.0
 class AdoptableProvisioner(ContainerProvisioner):
     """Writes down what the next server needs, and continues where another process stopped."""
 
+    _launch_written: Launch | None = None
+
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         info = await super().launch_kernel(cmd, **kwargs)
-        self.write_launch(str(kwargs.get("cwd") or Path.cwd()), kwargs["env"], cmd)
+        self._write_launch(str(kwargs.get("cwd") or Path.cwd()), kwargs["env"], cmd)
         return info
 
-    def write_launch(self, cwd: str, environment: dict[str, str], cmd: list[str]) -> None:
+    def _write_launch(self, cwd: str, environment: dict[str, str], cmd: list[str]) -> None:
         if self.record is None or not self.record.server:
             return
         names = passed_names(self.kernel_spec.env)
-        launch = Launch(
+        self._launch_written = Launch(
             kernel_name=self._manager.kernel_name,
             key=self._manager.session.key.decode(),
             signature_scheme=self._manager.session.signature_scheme,
@@ -55,7 +57,7 @@ class AdoptableProvisioner(ContainerProvisioner):
             server=self.record.server,
             pid=os.getpid(),
         )
-        write_launch(self.endpoint.folder, launch)
+        self.parts.write_launch(self.endpoint.folder, self._launch_written)
 
     async def adopt(self, record: KernelRecord, launch: Launch) -> None:
         """Continue with the kernel of ``record``. Raises KernelDeadError when it does not run."""
@@ -81,10 +83,10 @@ class AdoptableProvisioner(ContainerProvisioner):
         self._limits, self._notebook = record.limits, record.notebook
         self._supervisor, self._run = supervisor, status["run"]
         self.record, self._has_process = record, True
-        self.connection_info = self.endpoint.connection(
-            launch.key.encode(), launch.signature_scheme
-        )  # type: ignore[assignment]
-        write_launch(self.endpoint.folder, replace(launch, pid=os.getpid()))
+        info: Any = self.endpoint.connection(launch.key.encode(), launch.signature_scheme)
+        self.connection_info = info
+        self._launch_written = replace(launch, pid=os.getpid())
+        self.parts.write_launch(self.endpoint.folder, self._launch_written)
 
     async def _status(self, supervisor: Supervisor, record: KernelRecord) -> dict[str, Any]:
         try:
@@ -106,9 +108,9 @@ class AdoptableProvisioner(ContainerProvisioner):
         if supervisor is not None:
             supervisor.close()
         if record is not None:
-            launch = read_launch(self.endpoint.folder)
-            if launch is not None:
-                write_launch(self.endpoint.folder, replace(launch, pid=0))
+            if self._launch_written is not None:
+                launch = replace(self._launch_written, pid=0)
+                self.parts.write_launch(self.endpoint.folder, launch)
             await self.parts.store.kernels.save(replace(record, pid=0))
 
 
@@ -120,17 +122,8 @@ class Adopter:
         self._manager = manager
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def adopt(self, record: KernelRecord, folder: Path) -> Use:
-        """Returns who used the kernel; ``folder`` is its private one. Raises KernelDeadError when
-        it cannot be taken over."""
-        launch = read_launch(folder)
-        if launch is None:
-            raise KernelDeadError("Its server ended while it was started.")
-        use = read_use(folder)
-        await self._adopt(record, launch, use)
-        return use
-
-    async def _adopt(self, record: KernelRecord, launch: Launch, use: Use) -> None:
+    async def adopt(self, record: KernelRecord, launch: Launch, use: Use) -> None:
+        """``use`` says who used the kernel. Raises KernelDeadError when it cannot be taken over."""
         manager, kernel_id = self._manager, record.id
         # Lets the manager make its object as for a new kernel, up to the launch.
         kernel, _, _ = manager.pre_start_kernel(launch.kernel_name, {"kernel_id": kernel_id})

@@ -30,6 +30,7 @@ from traitlets import Dict, Integer, List, Unicode
 
 from ..core.environment import Resources
 from ..core.errors import KernelDeadError, MlopsError
+from ..core.handover import Launch
 from ..core.kernel import KernelEvent, KernelRecord, SecretRequest
 from ..core.limits import KernelLimits, Limits, in_force
 from ..core.ports import EngineProvider, Store
@@ -63,6 +64,8 @@ class ProvisionerParts:
     engines: EngineProvider
     containers: KernelContainers
     pool: Pool
+    write_launch: Callable[[Path, Launch], None]
+    """Keeps, in a kernel's private folder, what the next server needs."""
     on_event: Callable[[KernelEvent], None] | None = None
     """Hears of crashes; called on the loop that started the kernel."""
     ask: Callable[[SecretRequest], Awaitable[dict[str, str]]] | None = None
@@ -179,9 +182,6 @@ class ContainerProvisioner(KernelProvisionerBase):
         return kwargs
 
     async def _in_force(self, server: Mapping[str, str]) -> KernelLimits:
-        if self._limits is None and self.record is not None:
-            # Another process started it: what it has is what counts.
-            self._limits, self._notebook = self.record.limits, self.record.notebook
         if self._limits is None:
             settings = self.parts.settings
             self._notebook = notebook_path(server, self._server_root())

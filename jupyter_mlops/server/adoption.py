@@ -13,9 +13,10 @@ import anyio.to_thread
 from jupyter_server.serverapp import ServerApp
 
 from ..config import Mlops
-from ..core.errors import EngineUnavailableError
-from ..core.handover import Use, waiting, write_use
+from ..core.errors import EngineUnavailableError, KernelDeadError
+from ..core.handover import Use
 from ..core.kernel_folder import kernel_folder
+from ..services.handover import read_launch, read_use, waiting, write_use
 from .held_requests import HeldRequests
 from .session_rows import SessionRows
 
@@ -103,7 +104,7 @@ class Adoption:
             return  # Another server was quicker.
         adopter = await self._made()
         try:
-            use: Use = await adopter.adopt(record, kernel_folder(self._runtime, record.id))
+            use = await self._take_over(adopter, record)
         except Exception as error:
             self._log.warning(
                 "jupyter-mlops: kernel %s could not be taken over and is removed: %s",
@@ -116,6 +117,16 @@ class Adoption:
         for row in use.sessions:
             await self._sessions.restore(record.id, row)
         self._log.info("jupyter-mlops: kernel %s of the last server is back", record.id)
+
+    async def _take_over(self, adopter: Any, record: KernelRecord) -> Use:
+        """Returns who used the kernel. Raises KernelDeadError when it cannot be taken over."""
+        folder = kernel_folder(self._runtime, record.id)
+        launch = read_launch(folder)
+        if launch is None:
+            raise KernelDeadError("Its server ended while it was started.")
+        use = read_use(folder)
+        await adopter.adopt(record, launch, use)
+        return use
 
     async def _made(self) -> Any:
         if self._adopter is None:

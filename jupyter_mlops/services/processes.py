@@ -7,15 +7,22 @@ from datetime import datetime
 from pathlib import Path
 
 
-def started_after(pid: int, moment: str) -> bool | None:
-    """Whether the process began after ``moment`` (ISO 8601): then it is another one that got
-    the number again. None when there is no such process."""
+def runs(pid: int) -> bool:
+    """Whether there is such a process, of whomever."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return None
+        return False
     except PermissionError:
         pass
+    return True
+
+
+def started_after(pid: int, moment: str) -> bool | None:
+    """Whether the process began after ``moment`` (ISO 8601): then it is another one that got
+    the number again. None when there is no such process."""
+    if not runs(pid):
+        return None
     began = _start_time(pid)
     # Records have whole seconds, and the kernel's clock may differ from ours by a little.
     return began is not None and began > datetime.fromisoformat(moment).timestamp() + 2
