@@ -34,6 +34,12 @@ class Mlops(Configurable):
     engine_url = Unicode(
         "", help="The engine's socket (unix:///…), where it is not at its usual place."
     ).tag(config=True)
+    kernel_transport = Enum(
+        ["auto", "ipc", "tcp"],
+        "auto",
+        help="How kernels are reached: over Unix sockets (ipc), or over ports of 127.0.0.1 (tcp), "
+        "encrypted. auto: TCP where the engine does not share Unix sockets with this machine.",
+    ).tag(config=True)
     index_url = Unicode(
         help="The Python package index of builds and kernels. Default: what pip uses here."
     ).tag(config=True)
@@ -153,6 +159,7 @@ class Mlops(Configurable):
             owner=self.owner,
             engine=self.engine,
             engine_url=self.engine_url,
+            kernel_transport=self.kernel_transport,
             network=NetworkSettings(
                 index_url=self.index_url,
                 extra_index_urls=tuple(self.extra_index_urls),

@@ -86,7 +86,13 @@ def build(
     )
     operations = Operations(store, settings, on_change)
     limits = KernelLimitChoices(**common)
-    kernels = Kernels(**common, environments=environments, notebooks=notebooks, limits=limits)
+    kernels = Kernels(
+        **common,
+        environments=environments,
+        notebooks=notebooks,
+        limits=limits,
+        control=parts.containers,
+    )
     snapshots = Snapshots(
         **common, blobs=blobs, kernels=kernels, environments=environments, kernel_specs=specs
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .commands import Answer, Noun
 
 if TYPE_CHECKING:
+    from ..core.ports import Capabilities
+    from ..core.settings import Settings
     from .session import Session
 
 
@@ -32,7 +34,7 @@ async def info(session: Session, args: argparse.Namespace) -> Answer:
                 "engine": found.title,
                 "socket": found.socket,
                 "runs as": "this user (rootless)" if found.rootless else "root",
-                "kernels talk over": "Unix sockets" if found.ipc else "TCP",
+                "kernels talk over": _transport(found, services.settings),
                 "pause": _yes(found.pause),
                 "limits": _yes(found.limits),
                 "containers of yours": containers,
@@ -41,6 +43,12 @@ async def info(session: Session, args: argparse.Namespace) -> Answer:
         )
 
     return Answer(data, show)
+
+
+def _transport(found: Capabilities, settings: Settings) -> str:
+    if settings.kernel_transport == "auto":
+        return "Unix sockets" if found.ipc else "TCP, encrypted"
+    return "TCP, encrypted" if settings.kernel_transport == "tcp" else "Unix sockets"
 
 
 def _yes(can: bool) -> str:

@@ -22,6 +22,9 @@ class Launch:
     """The root folder of the Jupyter server."""
     pid: int
     """Of that server; 0 after it has let go of the kernel. A hint: the store decides."""
+    curve_publickey: str = ""
+    """With ``curve_secretkey``: encrypts the messages, where they go over TCP."""
+    curve_secretkey: str = ""
 
 
 @dataclass(frozen=True)

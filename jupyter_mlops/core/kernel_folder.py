@@ -12,7 +12,3 @@ def kernel_folder(runtime: Path, kernel_id: str) -> Path:
     Its name is short because the sockets below it share the 107 bytes of a socket's path.
     """
     return runtime / hashlib.sha256(kernel_id.encode()).hexdigest()[:10]
-
-
-CONTROL_SOCKET = "k/c"
-"""Below ``kernel_folder``: where the supervisor of the kernel's container answers."""

@@ -41,6 +41,9 @@ class Settings:
     """``auto``, ``docker`` or ``podman``."""
     engine_url: str = ""
     """The engine's socket, where it is not at its usual place."""
+    kernel_transport: str = "auto"
+    """``ipc``: Unix sockets, ``tcp``: ports of 127.0.0.1; ``auto`` is TCP where sockets do not
+    leave containers."""
     network: NetworkSettings = field(default_factory=NetworkSettings)
     project: str = ""
     """``registry/team/name``: where snapshots are published when nothing else is said."""

@@ -20,6 +20,7 @@ from ..core.kernel import KernelRecord
 from ..core.ports import Mount
 from .control import Supervisor
 from .provisioner import ContainerProvisioner
+from .transports import Curve
 from .variables import passed_names
 from .workspace import Workspace
 
@@ -56,23 +57,17 @@ class AdoptableProvisioner(ContainerProvisioner):
             arguments=tuple(cmd[len(self.kernel_spec.argv) :]),
             server=self.record.server,
             pid=os.getpid(),
+            **(self._curve.fields() if self._curve else {}),
         )
         self.parts.write_launch(self.endpoint.folder, self._launch_written)
 
     async def adopt(self, record: KernelRecord, launch: Launch) -> None:
         """Continue with the kernel of ``record``. Raises KernelDeadError when it does not run."""
         self._loop = asyncio.get_running_loop()
-        try:
-            supervisor = Supervisor.connect(self.endpoint.control, self._heard)
-        except OSError as error:
-            raise KernelDeadError("Its container has ended.") from error
-        try:
-            status = await self._status(supervisor, record)
-            if not status["running"]:
-                raise KernelDeadError(f"Its process ended (exit code {status['code']}).")
-        except BaseException:
+        supervisor, status = await self._reach(record)
+        if not status["running"]:
             supervisor.close()
-            raise
+            raise KernelDeadError(f"Its process ended (exit code {status['code']}).")
         folder = Path(record.workspace)
         self._workspace = Workspace(
             folder, Path(record.project), (Mount(str(folder), str(folder)),)
@@ -83,22 +78,37 @@ class AdoptableProvisioner(ContainerProvisioner):
         self._limits, self._notebook = record.limits, record.notebook
         self._supervisor, self._run = supervisor, status["run"]
         self.record, self._has_process = record, True
-        info: Any = self.endpoint.connection(launch.key.encode(), launch.signature_scheme)
+        if launch.curve_publickey:
+            self._curve = Curve(launch.curve_publickey.encode(), launch.curve_secretkey.encode())
+        info: Any = self.endpoint.connection(
+            launch.key.encode(), launch.signature_scheme, self._curve
+        )
         self.connection_info = info
         self._launch_written = replace(launch, pid=os.getpid())
         self.parts.write_launch(self.endpoint.folder, self._launch_written)
 
-    async def _status(self, supervisor: Supervisor, record: KernelRecord) -> dict[str, Any]:
+    async def _reach(self, record: KernelRecord) -> tuple[Supervisor, dict[str, Any]]:
+        """Its supervisor, and what that says of the kernel. Raises KernelDeadError."""
         try:
-            return await supervisor.request("status", timeout=_ANSWER_SECONDS)
-        except KernelDeadError:
+            return await self._answering()
+        except (TimeoutError, KernelDeadError):
             # The server may have ended while it froze the container.
             engine = await self.parts.engines.engine()
             state = await engine.inspect(record.container)
             if state is None or state.phase != "paused":
-                raise
+                raise KernelDeadError("Its container does not answer.") from None
             await engine.unpause(record.container)
-            return await supervisor.request("status", timeout=_ANSWER_SECONDS)
+            return await self._answering()
+        except OSError as error:
+            raise KernelDeadError("Its container has ended.") from error
+
+    async def _answering(self) -> tuple[Supervisor, dict[str, Any]]:
+        supervisor = await self.endpoint.connect(self._heard)
+        try:
+            return supervisor, await supervisor.request("status", timeout=_ANSWER_SECONDS)
+        except BaseException:
+            supervisor.close()
+            raise
 
     async def release(self) -> None:
         """Leave the kernel running, for the next server."""

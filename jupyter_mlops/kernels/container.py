@@ -27,6 +27,7 @@ from ..core.limits import devices
 from ..core.ports import Capabilities, ContainerSpec, Engine, Mount
 from ..core.settings import Settings
 from .endpoint import Endpoint
+from .transports import Tcp, supervisor_arguments
 from .workspace import Workspace
 
 HOME = f"{RUN_DIR}/home"
@@ -60,6 +61,7 @@ def container_spec(
     network: str,
     variables: Mapping[str, str],
     resources: Resources,
+    tcp: bool,
 ) -> ContainerSpec:
     """Everything here may survive a freeze, so nothing here is a secret."""
     tmpfs = {"/run": "rw,nosuid,nodev,exec,mode=1777"}
@@ -82,7 +84,7 @@ def container_spec(
             f"{ENV_PREFIX}/bin/python",
             "-I",
             f"{_INSIDE}/supervisor.py",
-            endpoint.control_inside,
+            *supervisor_arguments(tcp),
         ),
         environment={**variables, "PATH": PATH, "VIRTUAL_ENV": ENV_PREFIX},
         mounts=(
@@ -97,6 +99,7 @@ def container_spec(
         user="" if capabilities.rootless else f"{os.getuid()}:{os.getgid()}",
         groups=() if capabilities.rootless else ("0",),
         network="none" if network == "none" else "bridge",
+        ports=Tcp(endpoint.folder).wanted() if tcp else {},
         resources=resources,
         hostname=environment or "snapshot",
         devices=devices(resources.gpus, capabilities.gpus, capabilities.title),

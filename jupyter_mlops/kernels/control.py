@@ -10,7 +10,6 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 from ..core.errors import KernelDeadError
@@ -38,17 +37,6 @@ class Supervisor:
         self._alive = True
         self._thread = threading.Thread(target=self._read, name="mlops-supervisor", daemon=True)
         self._thread.start()
-
-    @classmethod
-    def connect(cls, path: Path, on_event: Callable[[Event], None]) -> Supervisor:
-        """Raises OSError when nobody answers yet."""
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.connect(str(path))
-        except OSError:
-            sock.close()
-            raise
-        return cls(sock, on_event)
 
     @property
     def alive(self) -> bool:

@@ -114,7 +114,7 @@ class Pool:
         supervisor = None
         try:
             self._endpoint(record.id).become(endpoint)
-            supervisor = Supervisor.connect(endpoint.control, on_event)
+            supervisor = await endpoint.connect(on_event)
             await supervisor.request("status", timeout=_ANSWER_SECONDS)
         except (OSError, KernelDeadError):
             if supervisor is not None:
@@ -265,7 +265,7 @@ class Pool:
         """Bytes that its container uses; None when it does not answer."""
         supervisor = None
         try:
-            supervisor = Supervisor.connect(self._endpoint(record.id).control, _ignore)
+            supervisor = await self._endpoint(record.id).connect(_ignore)
             answer = await supervisor.request("status", timeout=_ANSWER_SECONDS)
         except (OSError, KernelDeadError):
             return None

@@ -38,10 +38,12 @@ from ..core.settings import Settings
 from . import endings
 from .container import HOME, container_name, user_name
 from .control import Event, Supervisor
+from .encryption import new_curve
 from .endpoint import Endpoint
 from .pool import Pool
 from .secret_values import secret_values
 from .starting import KernelContainers, Plan
+from .transports import Curve
 from .variables import kernel_environment, notebook_path
 from .workspace import Workspace, workspace
 
@@ -51,6 +53,8 @@ GONE = 255
 _BIND_SECONDS = 30.0
 _MANAGER_SECONDS = 0.1
 _RECONNECT_MS = 5
+_TCP_MS = 50
+"""More, where the engine's proxy is between, and both sides prove who they are."""
 _FOREIGN_MS = 250
 """ZeroMQ looks again after 100 ms and, to keep clients apart, at random up to as much more."""
 
@@ -105,6 +109,8 @@ class ContainerProvisioner(KernelProvisionerBase):
         """In force for this kernel from its first container on, also for one made anew: a change
         is for the next kernel, and never surprises a running one."""
         self._notebook = ""
+        self._curve: Curve | None = None
+        """The kernel's for all its life: clients keep the public key over restarts."""
         self._given: dict[str, str] = dict(self.given)
         """Secrets by name that the user gave for this kernel: in memory, also for its restarts."""
         self._run = 0
@@ -216,7 +222,7 @@ class ContainerProvisioner(KernelProvisionerBase):
             self._asked = False
         self._has_process = True
         session = self._manager.session
-        info: Any = self.endpoint.connection(session.key, session.signature_scheme)
+        info: Any = self.endpoint.connection(session.key, session.signature_scheme, self._curve)
         self.connection_info = info
         return info
 
@@ -229,12 +235,13 @@ class ContainerProvisioner(KernelProvisionerBase):
             await self._make_container(cwd, argv, environment)
         assert self._supervisor is not None and self._workspace is not None
         clients_wait = self._run > 1
-        self.endpoint.unbind()
+        self.endpoint.transport.unbind()
+        await self._encrypt()
         # Of the clients in this process, that is those of a server.
         self._manager.context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         session = self._manager.session
         connection = self.endpoint.connection_inside(
-            session.key, session.signature_scheme, self._manager.kernel_name
+            session.key, session.signature_scheme, self._manager.kernel_name, self._curve
         )
         await self._supervisor.request(
             "start",
@@ -247,6 +254,19 @@ class ContainerProvisioner(KernelProvisionerBase):
         )
         await self._reachable(clients_wait)
 
+    async def _encrypt(self) -> None:
+        if self._curve is not None or not self.endpoint.transport.encrypts:
+            return
+        assert self._supervisor is not None
+        self._curve = await new_curve(self._supervisor, self.kernel_spec.language)
+        if self._curve is None:
+            self.log.warning(
+                "Messages of kernel %s are not encrypted: other users of this machine could read "
+                "its output. That needs ipykernel 7.3 in the environment, and jupyter_client 8.9 "
+                "here.",
+                self.kernel_id,
+            )
+
     async def _reachable(self, clients_wait: bool) -> None:
         """Until clients hear what the kernel says.
 
@@ -255,13 +275,16 @@ class ContainerProvisioner(KernelProvisionerBase):
         would arrive before anybody hears its output.
         """
         deadline = time.monotonic() + _BIND_SECONDS
-        while not self.endpoint.bound and self._run not in self._exits:
+        transport, supervisor = self.endpoint.transport, self._supervisor
+        assert supervisor is not None
+        while not await transport.bound(supervisor) and self._run not in self._exits:
             if time.monotonic() > deadline:
                 return  # It may still come up; whoever waits for it has limits of their own.
             await asyncio.sleep(0.002)
         if clients_wait:
             in_server = self._server_root() is not None
-            await asyncio.sleep((2 * _RECONNECT_MS if in_server else _FOREIGN_MS) / 1000)
+            wait = 2 * _RECONNECT_MS if in_server else _FOREIGN_MS
+            await asyncio.sleep((wait + (_TCP_MS if transport.encrypts else 0)) / 1000)
 
     async def _secret_values(self) -> dict[str, str]:
         places = self.parts.settings.secrets

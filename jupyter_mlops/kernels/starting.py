@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from ..core.errors import EngineError, NotFoundError, UnsupportedError
+from ..core.errors import EngineError, KernelDeadError, NotFoundError, UnsupportedError
 from ..core.layout import LABEL_KERNEL
 from ..core.limits import KernelLimits
 from ..core.ports import Capabilities, ContainerSpec, Engine, EngineProvider
@@ -17,9 +18,12 @@ from ..core.settings import Settings
 from .container import container_spec, passwd
 from .control import Event, Supervisor
 from .endpoint import Endpoint
+from .transports import Tcp
 from .workspace import Workspace
 
 _CONNECT_SECONDS = 60.0
+_ANSWER_SECONDS = 2.0
+"""A supervisor that is not paused answers in a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -49,25 +53,49 @@ class KernelContainers:
 
     async def start(self, plan: Plan, endpoint: Endpoint, kernel_id: str) -> str:
         """Returns the container's id. Raises NotFoundError when the image is gone, UnsupportedError
-        where kernels cannot be reached, and the engine's errors."""
+        where the kernel could not be reached, and the engine's errors."""
         engine = await self._engines.engine()
         capabilities = await engine.info()
-        if not capabilities.ipc:
+        tcp = self._tcp(capabilities)
+        if tcp and plan.limits.network == "none":
             raise UnsupportedError(
-                f"Kernels cannot be reached in containers of {capabilities.title}: it does not "
-                "share Unix sockets with this machine.",
-                "Use a container engine that runs on this machine itself.",
+                f"A kernel without network cannot be reached in containers of "
+                f"{capabilities.title}: here kernels are reached over TCP.",
+                "Allow it the outbound network, or use a container engine that runs on this "
+                "machine itself.",
             )
         if await engine.image(plan.image) is None:
             raise _image_missing(plan, capabilities.title)
-        endpoint.make()
-        endpoint.clear_sockets()
+        endpoint.make(tcp=tcp)
         endpoint.expect(list(plan.argv), dict(plan.process))
         users = await passwd(engine, self._settings, plan.image, capabilities.rootless)
         endpoint.passwd.write_text(users)
         container = await engine.create(self._spec(plan, endpoint, kernel_id, capabilities))
         await engine.start(container)
+        if tcp:
+            await self._publish(engine, container, endpoint)
         return container
+
+    def _tcp(self, capabilities: Capabilities) -> bool:
+        """Raises UnsupportedError where Unix sockets are wanted that do not work."""
+        wanted = self._settings.kernel_transport
+        if wanted == "ipc" and not capabilities.ipc:
+            raise UnsupportedError(
+                f"{capabilities.title} does not share Unix sockets with this machine.",
+                "Set Mlops.kernel_transport to auto: then kernels are reached over TCP.",
+            )
+        return wanted == "tcp" or not capabilities.ipc
+
+    async def _publish(self, engine: Engine, container: str, endpoint: Endpoint) -> None:
+        state = await engine.inspect(container)
+        try:
+            Tcp(endpoint.folder).published(state.ports if state else {})
+        except KeyError:
+            await _still_there(engine, container)
+            raise EngineError(
+                "The container engine did not publish the kernel's ports on 127.0.0.1.",
+                "Look whether it may: its log says why.",
+            ) from None
 
     async def connect(
         self, container: str, endpoint: Endpoint, on_event: Callable[[Event], None]
@@ -78,7 +106,7 @@ class KernelContainers:
         look = time.monotonic() + 0.5
         while True:
             try:
-                return Supervisor.connect(endpoint.control, on_event)
+                return await endpoint.connect(on_event)
             except OSError:
                 await asyncio.sleep(0.005)
             if time.monotonic() < look:
@@ -90,6 +118,21 @@ class KernelContainers:
                     f"The kernel's container did not come up within {_CONNECT_SECONDS:.0f} s.",
                     "The machine may be short of memory or busy. Try again.",
                 )
+
+    async def status(self, kernel_id: str) -> dict[str, Any] | None:
+        """Implements ``ports.KernelControl``."""
+        try:
+            supervisor = await Endpoint(self._settings.runtime, kernel_id).connect(_ignore)
+        except TimeoutError:
+            return None
+        except OSError:
+            return {}
+        try:
+            return await supervisor.request("status", timeout=_ANSWER_SECONDS)
+        except KernelDeadError:
+            return None
+        finally:
+            supervisor.close()
 
     async def key(self, plan: Plan, endpoint: Endpoint) -> str:
         """Equal for two plans whose containers would be the same but for whose they are: image,
@@ -121,7 +164,11 @@ class KernelContainers:
             network=plan.limits.network,
             variables=plan.variables,
             resources=plan.limits.resources,
+            tcp=self._tcp(capabilities),
         )
+
+
+def _ignore(_event: Event) -> None: ...
 
 
 async def _still_there(engine: Engine, container: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,9 +20,8 @@ from ..core.errors import (
 )
 from ..core.inventory import Inventory, InventoryDiff, diff
 from ..core.kernel import KernelRecord, KernelStatus
-from ..core.kernel_folder import CONTROL_SOCKET, kernel_folder
 from ..core.limits import Limits
-from ..core.ports import EngineProvider, NotebookRunner, Progress, Store
+from ..core.ports import EngineProvider, KernelControl, NotebookRunner, Progress, Store
 from ..core.settings import Settings
 from .limits import KernelLimitChoices
 from .notebook_files import kernel_for, read_notebook
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
     from .environments import Environments
 
 _NONE = Limits()
-_ANSWER_SECONDS = 2.0
-"""A supervisor that is not paused answers in a millisecond."""
 
 
 class Kernels:
@@ -50,6 +46,7 @@ class Kernels:
         environments: Environments,
         notebooks: NotebookRunner,
         limits: KernelLimitChoices,
+        control: KernelControl,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -57,6 +54,7 @@ class Kernels:
         self._environments = environments
         self._notebooks = notebooks
         self._limits = limits
+        self._control = control
 
     async def list(self, *, warm: bool = False) -> list[KernelStatus]:
         """Newest first; with ``warm`` also containers in which no kernel runs yet."""
@@ -257,25 +255,11 @@ class Kernels:
     async def _ask(self, record: KernelRecord) -> dict[str, Any]:
         """The supervisor's status; empty when it does not answer.
 
-        Asked over its socket, not the engine: a millisecond instead of the second or two that
+        Asked itself, not the engine: a millisecond instead of the second or two that
         engines take for their figures.
         """
-        path = kernel_folder(self._settings.runtime.absolute(), record.id) / CONTROL_SOCKET
-        try:
-            reader, writer = await asyncio.open_unix_connection(str(path))
-        except OSError:
-            return {}
-        try:
-            writer.write(b'{"id": 1, "command": "status"}\n')
-            while True:
-                line = await asyncio.wait_for(reader.readline(), _ANSWER_SECONDS)
-                answer: dict[str, Any] = json.loads(line) if line else {"id": 1}
-                if answer.get("id") == 1:
-                    return answer
-        except (OSError, asyncio.TimeoutError, ValueError):
-            return await self._paused(record)
-        finally:
-            writer.close()
+        answer = await self._control.status(record.id)
+        return await self._paused(record) if answer is None else answer
 
     async def _paused(self, record: KernelRecord) -> dict[str, Any]:
         """A container that is being frozen cannot answer, and is alive all the same."""

@@ -141,6 +141,7 @@ async def test_what_is_known_of_a_kernel(place: Place):
         environments=None,  # type: ignore[arg-type]
         notebooks=ContainerNotebooks(settings, place.specs),
         limits=KernelLimitChoices(settings=settings, store=store, engines=place.parts.engines),
+        control=place.parts.containers,
     )
     seen: list[str] = []
 
@@ -184,6 +185,7 @@ async def test_what_a_killed_process_left_is_collected(place: Place):
         limits=KernelLimitChoices(
             settings=place.parts.settings, store=store, engines=place.parts.engines
         ),
+        control=place.parts.containers,
     )
     assert await kernels.collect() == 1
     assert await place.containers() == []

@@ -22,6 +22,7 @@ from .containers import (
     State,
     Usage,
 )
+from .kernels import KernelControl
 from .notebooks import KernelSpecs, NotebookRunner
 from .persistence import Blobs, Repository, Store
 from .progress import Progress
@@ -50,6 +51,7 @@ __all__ = [
     "Image",
     "ImageConfig",
     "ImageFiles",
+    "KernelControl",
     "KernelSpecs",
     "Layout",
     "Manifest",

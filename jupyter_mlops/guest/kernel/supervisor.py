@@ -4,7 +4,9 @@ Runs inside the container under the environment's own Python, with the standard 
 (3.8 and later): ``python -I supervisor.py SOCKET``. Restarting a kernel is a new process in the
 same container, so what the user installed survives it.
 
-It listens on the Unix socket ``SOCKET``. Both sides send JSON objects, one a line. A request is
+It listens on the Unix socket ``SOCKET``; where those do not leave the container, on a TCP port
+that it is given after the path of a file with a token (``supervisor.py TOKEN PORT``), for who
+knows that token (see ``proof``). Both sides send JSON objects, one a line. A request is
 ``{"id", "command", …}``, its answer ``{"id", "ok": true, …}`` or ``{"id", "ok": false, "error"}``:
 
 ``start {run, argv, environment, private, cwd, files}``
@@ -13,11 +15,15 @@ It listens on the Unix socket ``SOCKET``. Both sides send JSON objects, one a li
     the user may read. Answers ``{pid, forked}`` once the program has been entered. IPython's
     kernels are forked from a zygote that has them imported; on any doubt, and for other
     programs, by ``exec``. The zygote starts with the first kernel, or before where a file
-    ``expected.json`` beside the socket has the ``argv`` and ``environment`` of it.
+    ``expected.json`` beside the socket or the token has the ``argv`` and ``environment`` of it.
 ``signal {signal}``
     To the kernel's process group. Answers ``{delivered}``; a dead kernel is no error.
 ``status``
     Answers ``{running, run, pid, code, memory, memory_limit, cpu}``: bytes, bytes, cores.
+``listening {ports}``
+    Answers ``{all}``: whether somebody listens on each of these TCP ports.
+``version {distribution}``
+    Answers ``{version}`` of an installed Python distribution; empty when there is none.
 ``stop {grace}``
     Ends the kernel (SIGTERM, after ``grace`` seconds SIGKILL), answers, then ends the container.
 
@@ -29,11 +35,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import os
 import selectors
 import signal
-import socket
 import sys
 import time
 
@@ -41,15 +47,22 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from cgroup import Cgroup
-from connection import Connection
 from forking import Forking
 from launching import LaunchError, adopts_orphans, launch, write_private
+from listening import Door, listening
 
 SAMPLE_SECONDS = 1.0
 SETTLE_SECONDS = 0.3
 """The counter may rise before the kernel's own death is seen: wait before blaming a child."""
 FORK_SECONDS = 20.0
 """A zygote that has said nothing for so long is given up; callers wait for half a minute."""
+
+COMMANDS = {
+    "signal": "_deliver",
+    "status": "_status",
+    "listening": "_listening",
+    "version": "_version",
+}
 
 
 class Start:
@@ -70,7 +83,8 @@ class Start:
 class Supervisor:
     """One kernel at a time, any number of clients, one thread."""
 
-    def __init__(self, path, cgroup=None):
+    def __init__(self, path, port=0, cgroup=None):
+        """``path`` is the Unix socket's; with a TCP ``port`` that of the token."""
         self.cgroup = cgroup or Cgroup()
         self.run = 0
         self.pid = 0
@@ -92,7 +106,8 @@ class Supervisor:
         # A forked kernel is an orphan, whose end is seen by whoever adopts it.
         self.forking = Forking(self.selector, self._forked) if adopts_orphans() else None
         self._expect(os.path.join(os.path.dirname(path), "expected.json"))
-        self.listener = self._listen(path)
+        self.door = Door(path, port)
+        self.selector.register(self.door.listener, selectors.EVENT_READ, self._accept)
 
     # ------------------------------------------------------------------ the loop
 
@@ -136,47 +151,44 @@ class Supervisor:
         with contextlib.suppress(BlockingIOError):
             os.read(handle, 4096)
 
-    def _listen(self, path):
-        # Bound under another name first: a socket that can be seen can be connected to.
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        partial = path + "~"
-        for stale in (partial, path):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(stale)
-        listener.bind(partial)
-        os.chmod(partial, 0o600)
-        listener.listen(16)
-        listener.setblocking(False)
-        os.rename(partial, path)
-        self.selector.register(listener, selectors.EVENT_READ, self._accept)
-        return listener
+    def _accept(self, _listener):
+        connection, leaving = self.door.accept()
+        for old in leaving:
+            self._drop(old)
+        if connection is not None:
+            self.connections.add(connection)
+            receive = functools.partial(self._receive, connection)
+            self.selector.register(connection.sock, selectors.EVENT_READ, receive)
 
-    def _accept(self, listener):
-        try:
-            sock, _ = listener.accept()
-        except OSError:
-            return
-        sock.setblocking(False)
-        connection = Connection(sock)
-        self.connections.add(connection)
-        self.selector.register(sock, selectors.EVENT_READ, lambda _: self._receive(connection))
-
-    def _receive(self, connection):
+    def _receive(self, connection, _sock):
         lines = connection.lines()
         if lines is None:
             self._drop(connection)
             return
         for line in lines:
-            if line.strip():
+            if connection.closed:
+                return
+            if connection.stranger:
+                self._admit(connection, line)
+            elif line.strip():
                 self._handle(connection, line)
 
     def _drop(self, connection):
         if connection in self.connections:
             self.connections.discard(connection)
             self.selector.unregister(connection.sock)
-            connection.sock.close()
+            connection.close()
 
     # ------------------------------------------------------------------ requests
+
+    def _admit(self, connection, line):
+        try:
+            request = json.loads(line.decode())
+            answer = connection.gate.answer(request)
+        except (PermissionError, KeyError, TypeError, ValueError, AttributeError):
+            self._drop(connection)
+        else:
+            self._reply(connection, request.get("id"), {"ok": True, **answer})
 
     def _handle(self, connection, line):
         number = None
@@ -191,7 +203,7 @@ class Supervisor:
             if command == "start":
                 self._start(Start(connection, number, request), request.get("files", {}))
                 return
-            answer = {"signal": self._deliver, "status": self._status}[command](request)
+            answer = getattr(self, COMMANDS[command])(request)
         except (LaunchError, OSError) as error:
             answer = {"ok": False, "error": str(error)}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -269,6 +281,20 @@ class Supervisor:
             "memory_limit": self.cgroup.memory_limit(),
             "cpu": round((after - before) / (now - then), 3) if now > then else 0.0,
         }
+
+    @staticmethod
+    def _listening(request):
+        return {"all": listening([int(port) for port in request["ports"]])}
+
+    @staticmethod
+    def _version(request):
+        # Rarely asked, and not small.
+        from importlib import metadata
+
+        try:
+            return {"version": metadata.version(request["distribution"])}
+        except metadata.PackageNotFoundError:
+            return {"version": ""}
 
     def _signal(self, number):
         """To the kernel and what it started in its group."""
@@ -353,15 +379,15 @@ class Supervisor:
 
     def _publish(self, event):
         for connection in list(self.connections):
-            if not connection.send(event):
+            if not connection.stranger and not connection.send(event):
                 self._drop(connection)
 
 
 def main(argv):
-    if len(argv) != 2:
-        sys.stderr.write("usage: supervisor.py SOCKET\n")
+    if len(argv) not in (2, 3):
+        sys.stderr.write("usage: supervisor.py SOCKET | TOKEN PORT\n")
         return 2
-    Supervisor(argv[1]).serve()
+    Supervisor(argv[1], int(argv[2]) if len(argv) == 3 else 0).serve()
     return 0
 
 
