@@ -95,6 +95,7 @@ class Running:
             removed = await services.kernels.collect() + await services.environments.collect()
             if removed:
                 self._log.info("jupyter-mlops: %d orphaned containers were removed", removed)
+            await services.rebuilds.resume()
         except Exception as error:
             # No engine yet, for instance: whoever uses us sees the same error, and what to do.
             self._log.warning("jupyter-mlops: cleaning up at the start failed: %s", error)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gzip
 import urllib.request
 from collections.abc import Iterable
 from urllib.error import HTTPError
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from ..core.container_network import CRAN, without_credentials
 from ..core.errors import IndexUnavailableError
@@ -63,11 +62,8 @@ def _get(settings: Settings, path: str, method: str = "GET") -> bytes | None:
     request = urllib.request.Request(
         f"{without_credentials(mirror)}/src/contrib/{path}", method=method
     )
-    if parts.username:
-        account = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        request.add_header("Authorization", "Basic " + base64.b64encode(account.encode()).decode())
     try:
-        with opener(settings.network).open(request, timeout=_SECONDS) as answer:
+        with opener(settings.network, [mirror]).open(request, timeout=_SECONDS) as answer:
             content: bytes = answer.read()
             return content
     except HTTPError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import re
 import ssl
@@ -113,8 +112,8 @@ def _platform(inventory: Inventory) -> str:
 async def known(settings: Settings, names: Iterable[str]) -> set[str]:
     """Those of the normalised ``names`` that an index has. Raises IndexUnavailableError."""
     network = settings.network
-    asking = opener(network)
     indexes = (network.index_url or PYPI, *network.extra_index_urls)
+    asking = opener(network, indexes)
     limit = asyncio.Semaphore(4)
 
     async def one(name: str) -> bool:
@@ -126,10 +125,21 @@ async def known(settings: Settings, names: Iterable[str]) -> set[str]:
     return {name for name, there in zip(wanted, answers, strict=True) if there}
 
 
-def opener(network: NetworkSettings) -> urllib.request.OpenerDirector:
-    """Asks with the certificates and proxies that are configured."""
+def opener(network: NetworkSettings, urls: Iterable[str]) -> urllib.request.OpenerDirector:
+    """Asks with the certificates and proxies that are configured, and gives each of ``urls`` the
+    user and password that it has in it, and no other host: also after a redirection."""
     context = ssl.create_default_context(cafile=network.ca_bundle or None)
-    handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
+    passwords = urllib.request.HTTPPasswordMgrWithPriorAuth()
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.username:
+            user, password = unquote(parts.username), unquote(parts.password or "")
+            place = without_credentials(url)
+            passwords.add_password(None, place, user, password, is_authenticated=True)
+    handlers: list[urllib.request.BaseHandler] = [
+        urllib.request.HTTPSHandler(context=context),
+        urllib.request.HTTPBasicAuthHandler(passwords),
+    ]
     proxies = {
         name.lower().removesuffix("_proxy"): url
         for name, url in network.proxies.items()
@@ -144,12 +154,9 @@ def _has(asking: urllib.request.OpenerDirector, index: str, name: str) -> bool:
     parts = urlsplit(index)
     if parts.scheme == "file":
         return (Path(unquote(parts.path)) / name).exists()
-    request = urllib.request.Request(f"{without_credentials(index).rstrip('/')}/{name}/")
-    if parts.username:
-        account = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        request.add_header("Authorization", "Basic " + base64.b64encode(account.encode()).decode())
+    url = f"{without_credentials(index).rstrip('/')}/{name}/"
     try:
-        with asking.open(request, timeout=_SECONDS):
+        with asking.open(url, timeout=_SECONDS):
             return True
     except HTTPError as error:
         if error.code in (404, 410):

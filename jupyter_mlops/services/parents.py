@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from packaging.requirements import Requirement
@@ -80,6 +80,11 @@ class Family:
             for child, spec in self._active.items()
             if spec is not None and spec.base == f"{name}@active"
         )
+
+    def followed(self, names: Iterable[str]) -> set[str]:
+        """Whom those of ``names`` follow."""
+        bases = (spec.base for name in names if (spec := self._active.get(name)) is not None)
+        return {parent_of(base) for base in bases if base.endswith("@active")}
 
     def children(self, name: str) -> list[str]:
         """Those that start from any revision of ``name``, or were last asked to, by name."""

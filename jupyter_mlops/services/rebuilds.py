@@ -8,7 +8,7 @@ from typing import Any
 from ..core.environment import EnvironmentSpec
 from ..core.errors import NotFoundError
 from ..core.inventory import InventoryDiff
-from ..core.operation import Operation
+from ..core.operation import Operation, OperationState
 from ..core.ports import Progress
 from ..core.revision import Built
 from ..core.settings import Settings
@@ -84,6 +84,19 @@ class Rebuilds:
             await self._operations.start("build", child, self._work(child, name))
             for child in await self.followers(name)
             if child not in waiting
+        ]
+
+    async def resume(self) -> list[Operation]:
+        """Start the builds of followers again that ended with the process that ran them."""
+        newest: dict[str, Operation] = {}
+        for operation in await self._operations.list(kind="build"):
+            newest.setdefault(operation.subject, operation)
+        stopped = {n for n, o in newest.items() if o.state is OperationState.INTERRUPTED}
+        return [
+            await self._operations.start("build", child, self._work(child, parent))
+            for parent in sorted((await self._environments.family()).followed(stopped))
+            for child in await self.followers(parent)
+            if child in stopped
         ]
 
     def _work(self, name: str, parent: str) -> Callable[[Progress], Awaitable[dict[str, Any]]]:

@@ -12,9 +12,9 @@ from jupyter_mlops.services.build_steps import container
 
 
 @pytest.fixture
-def fresh_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What was compiled before, by another run of this test, need not be compiled again."""
+def fresh_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a volume: what was compiled before, by another run of this test, is not in it."""
     volume = f"jupyter-mlops-test-cache-{os.getpid()}"
     monkeypatch.setattr(container, "CACHE_VOLUME", volume)
-    yield
+    yield volume
     subprocess.run(["docker", "volume", "rm", volume], check=True, stdout=subprocess.DEVNULL)

@@ -310,7 +310,7 @@ async def test_base_in_use_is_not_deleted(services: Services, tiny_environment: 
 
 
 async def test_python_package_that_cannot_be_compiled(
-    services: Services, tiny_environment: Tiny, fresh_cache: None, tmp_path: Any
+    services: Services, tiny_environment: Tiny, fresh_cache: str, tmp_path: Any
 ):
     # An old sdist of psutil without wheels for this Python needs a compiler, and says so.
     spec = tiny_spec(services, name="compiles", python=("psutil==5.4.8", "ipykernel<7"))

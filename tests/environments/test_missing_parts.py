@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+
 import pytest
 
 from jupyter_mlops.core.errors import BuildFailedError
@@ -73,7 +76,7 @@ def test_nothing_is_missing():
 async def test_a_real_compilation(
     services: Services,
     tiny_environment: Tiny,
-    fresh_cache: None,
+    fresh_cache: str,
     package: str,
     apt: tuple[str, ...],
     what: str,
@@ -96,4 +99,8 @@ async def test_a_real_compilation(
     )
     packages = (await services.environments.inventory(revision)).of("pypi")
     assert packages[package.partition("=")[0]].version == package.partition("==")[2]
+    # A wheel that was compiled here is not for another distribution.
+    look = ["docker", "run", "--rm", "-v", f"{fresh_cache}:/cache:ro", revision.image, "ls"]
+    kept = await asyncio.to_thread(subprocess.check_output, [*look, "/cache/uv"], text=True)
+    assert kept.split() == ["debian-bookworm"]
     await services.environments.delete("lacking")

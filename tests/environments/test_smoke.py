@@ -310,5 +310,17 @@ async def test_children_follow_their_parent(
     await environments.activate("team", 2)
     assert await off.follow("team") == []
     assert await services.rebuilds.followers("team") == ["strict", "team-child"]
+
+    # A server that stops leaves its builds to the next one. What failed is not tried again.
+    left = [o.id for o in await services.rebuilds.follow("team")]
+    await services.operations.close()
+    assert {o.state for o in await ended(services, *left)} == {OperationState.INTERRUPTED}
+    again = await services.rebuilds.resume()
+    assert [o.subject for o in again] == ["strict", "team-child"]
+    states = [o.state for o in await ended(services, *(o.id for o in again))]
+    assert states == [OperationState.FAILED, OperationState.SUCCEEDED]
+    assert (await environments.get("team-child")).active == 2
+    await newest(services, "team-grandchild", again[1].id)
+    assert await services.rebuilds.resume() == []
     for name in ("pinned", "strict", "team-grandchild", "team-child", "team"):
         await environments.delete(name)

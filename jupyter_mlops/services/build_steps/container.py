@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ class BuildContainer:
     id: str
     settings: Settings
     progress: Progress
+    distribution: str = ""
+    """``debian-bookworm``; empty until it is known."""
 
     async def run(
         self,
@@ -103,6 +106,13 @@ class BuildContainer:
         """Write a file; by stdin, since what is below ``/run`` is not reached by an archive."""
         await self.run("prepare", 'mkdir -p "${1%/*}" && cat > "$1"', path, stdin=content)
 
+    async def prepare(self) -> None:
+        """Write uv's settings, and look which distribution this is."""
+        script = 'cat > "$1" && . /etc/os-release && echo "$ID-${VERSION_CODENAME:-$VERSION_ID}"'
+        config = uv_config(self.settings.network).encode()
+        said = await self.run("prepare", script, UV_CONFIG, stdin=config)
+        self.distribution = re.sub(r"[^\w.-]", "", said)
+
     async def _exec(
         self,
         script: str,
@@ -115,7 +125,10 @@ class BuildContainer:
             self.id,
             # Group-writable folders let the kernel's user install packages later.
             ["/bin/sh", "-c", f"umask 0002\n{script}", "sh", *arguments],
-            environment={**step_environment(self.settings), **(environment or {})},
+            environment={
+                **step_environment(self.settings, self.distribution),
+                **(environment or {}),
+            },
             user="0:0",
             workdir="/",
             on_output=on_output,
@@ -131,8 +144,12 @@ def _ended(step: str) -> BuildFailedError:
     )
 
 
-def step_environment(settings: Settings) -> dict[str, str]:
-    """What every step gets and the image does not."""
+def step_environment(settings: Settings, distribution: str = "") -> dict[str, str]:
+    """What every step gets and the image does not.
+
+    Each ``distribution`` has its own cache of Python packages: those that were compiled in one need
+    libraries that another may not have.
+    """
     network = process_environment(settings.network)
     # These would take the place of what the file says.
     network.pop("UV_DEFAULT_INDEX", None)
@@ -142,14 +159,14 @@ def step_environment(settings: Settings) -> dict[str, str]:
         "HOME": f"{RUN_DIR}/home",
         "LANG": "C.UTF-8",
         "DEBIAN_FRONTEND": "noninteractive",
-        "UV_CACHE_DIR": f"{CACHE}/uv",
+        "UV_CACHE_DIR": f"{CACHE}/uv/{distribution}".rstrip("/"),
         "UV_LINK_MODE": "copy",
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_CONFIG_FILE": UV_CONFIG,
         "UV_NO_PROGRESS": "1",
         "UV_PREVIEW_FEATURES": "pylock",
         "UV_HTTP_TIMEOUT": "120",
-        "PIP_CACHE_DIR": f"{CACHE}/pip",
+        "PIP_CACHE_DIR": f"{CACHE}/pip/{distribution}".rstrip("/"),
         "PIP_NO_INPUT": "1",
         "PIP_PROGRESS_BAR": "off",
         "PIP_ROOT_USER_ACTION": "ignore",
@@ -204,7 +221,7 @@ async def build_container(
         container = await engine.create(spec)
         await engine.start(container)
         made = BuildContainer(engine, container, settings, progress)
-        await made.write(UV_CONFIG, uv_config(settings.network).encode())
+        await made.prepare()
         yield made
     finally:
         await remove_temporary(engine, name, container)
