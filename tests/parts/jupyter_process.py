@@ -149,7 +149,7 @@ class Tab:
     """A browser tab's websocket to a kernel."""
 
     def __init__(self, socket: websocket.WebSocket) -> None:
-        self._socket = socket
+        self.socket = socket
         self._session = uuid.uuid4().hex
 
     def send(self, code: str) -> str:
@@ -165,14 +165,14 @@ class Tab:
         }
         content = {"code": code, "silent": False, "allow_stdin": False, "stop_on_error": True}
         message = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}}
-        self._socket.send(json.dumps({**message, "content": content}))
+        self.socket.send(json.dumps({**message, "content": content}))
         return number
 
     def wait_for(self, number: str, state: str = "idle") -> str:
         """What the cell printed, and the name of its error, until the kernel is in ``state``."""
         text = ""
         while True:
-            message = json.loads(self._socket.recv())
+            message = json.loads(self.socket.recv())
             if message["parent_header"].get("msg_id") != number:
                 continue
             found = message["content"]
@@ -184,7 +184,7 @@ class Tab:
     def wait_for_restart(self) -> None:
         """Until the server tells that it starts the kernel again."""
         while True:
-            message = json.loads(self._socket.recv())
+            message = json.loads(self.socket.recv())
             if message["content"].get("execution_state") == "restarting":
                 return
 
@@ -192,4 +192,4 @@ class Tab:
         return self.wait_for(self.send(code))
 
     def close(self) -> None:
-        self._socket.close()
+        self.socket.close()
