@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.parts.aws",
     "tests.parts.services",
     "tests.parts.r",
+    "tests.parts.rootless",
 ]
 
 

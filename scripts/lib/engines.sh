@@ -4,6 +4,7 @@
 #   ensure_apt PACKAGE…      installs those that are missing
 #   ensure_docker            Docker answers when it returns; installed and started if need be
 #   ensure_podman            Podman with all that its containers need
+#   ensure_rootless_podman   the same for users other than root
 #   ensure_registry_binary   the program `docker-registry`
 #   stop_docker              ends the dockerd that ensure_docker started, and no other
 #   remove_store FOLDER      removes Podman's store in FOLDER (engine_url = podman://FOLDER)
@@ -109,6 +110,15 @@ ensure_podman() {
   ensure_apt podman runc netavark aardvark-dns iptables uidmap slirp4netns ca-certificates ||
     return 1
   echo "Podman $(podman --version | awk '{print $3}') is installed"
+}
+
+ensure_rootless_podman() {
+  ensure_podman || return 1
+  # Networks of containers without root go through this device. Where udev runs, it is open to all.
+  if [ ! -c /dev/net/tun ]; then
+    as_root mkdir -p /dev/net && as_root mknod /dev/net/tun c 10 200 || return 1
+  fi
+  case "$(stat -c %a /dev/net/tun)" in *6) ;; *) as_root chmod 666 /dev/net/tun ;; esac
 }
 
 ensure_registry_binary() {

@@ -120,7 +120,7 @@ def debian_base_podman(podman_engine: Engine) -> str:
 
 async def make_debian_base(engine: Engine) -> str:
     """Import the base image, made once per machine by mmdebstrap and kept in the cache."""
-    archive = await asyncio.to_thread(_debian_archive)
+    archive = await asyncio.to_thread(debian_archive)
     recipe = archive.with_suffix(".recipe").read_text()
     found = await engine.image(BASE_REF)
     if found is not None and found.labels.get(_RECIPE) == recipe:
@@ -153,7 +153,7 @@ async def tiny_image(engine: Engine) -> str:
     )
 
 
-def _debian_archive() -> Path:
+def debian_archive() -> Path:
     """The cached tar; made again when what makes it has changed."""
     from jupyter_mlops.config import Mlops
     from jupyter_mlops.engines import debian
