@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -123,9 +124,13 @@ class Servers:
         sample: dict[str, str] | None = None,
         python: Path | str = sys.executable,
         wait: bool = True,
+        descriptors: int = 0,
         **environment: str,
     ) -> Server:
-        """Start one with this handler. ``environment`` is added to the process's own."""
+        """Start one with this handler, and at most ``descriptors`` open files if not 0.
+
+        ``environment`` is added to the process's own.
+        """
         number = len(self.running)
         root = self.folder / f"server{number}"
         (root / "model/code").mkdir(parents=True)
@@ -148,12 +153,17 @@ class Servers:
             **environment,
         }
         log = root / "log"
+
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
         process = subprocess.Popen(
             [str(python), "-I", str(START), "serve"],
             env={name: value for name, value in env.items() if value},
             stdout=log.open("w"),
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=limit if descriptors else None,
         )
         server = Server(process, int(env["SAGEMAKER_BIND_TO_PORT"]), log)
         self.running.append(server)

@@ -7,16 +7,14 @@ import socket
 from . import http1
 from .errors import Refused
 
-IDLE = 300.0
-HEAD = 30.0
-"""Seconds a request's head may take, once begun."""
-STALL = 60.0
-"""Seconds without a byte of a body, or without a byte of an answer being taken."""
+SLOWEST = 1024
+"""Bytes a second that a body brings at least, once it has begun: a byte now and then is too few."""
 LINGER = 3.0
 """Seconds a client has to close after we have."""
 AHEAD = 64 * 1024
 """Bytes read ahead of the answer to the request before."""
-MOST_CONNECTIONS = 4000
+MOST_CONNECTIONS = 12000
+"""An idle one costs about 2 KiB of ours, and a descriptor."""
 LARGE = 64 * 1024
 BUFFERED_BODIES = 10
 """Bodies of the largest size that may be on their way in at once."""
@@ -27,6 +25,11 @@ _heads = {}
 
 class Connection(asyncio.Protocol):
     """Reads one request at a time; while it is answered, reads ahead a little, then stops."""
+
+    __slots__ = (
+        "_advancing", "_began", "_buffer", "_busy", "_chunks", "_ending", "_eof", "_full", "_head",
+        "_held", "_missing", "_parts", "_paused", "_read", "deadline", "front", "transport",
+    )  # fmt: skip
 
     def __init__(self, front):
         self.front = front
@@ -41,6 +44,10 @@ class Connection(asyncio.Protocol):
         self._chunks = None
         self._held = 0
         """Our share of the front's ``buffered``."""
+        self._began = 0.0
+        """When the body began to come that is being received."""
+        self._read = 0
+        """Bytes of it so far."""
         self._busy = False
         self._paused = False
         self._full = False
@@ -58,8 +65,8 @@ class Connection(asyncio.Protocol):
             # asyncio does this only for sockets that say IPPROTO_TCP, which inherited ones don't.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.front.connections.add(self)
-        self.deadline = self.front.now + IDLE
-        if len(self.front.connections) > MOST_CONNECTIONS:
+        self.deadline = self.front.now + self.front.settings.idle
+        if len(self.front.connections) > self.front.most_connections:
             self._refuse(Refused(503, "Too many connections are open."))
 
     def connection_lost(self, error):
@@ -119,8 +126,8 @@ class Connection(asyncio.Protocol):
         buffer = self._buffer
         end = http1.head_end(buffer)
         if end < 0:
-            if self._head is None and self.deadline - self.front.now > HEAD:
-                self.deadline = self.front.now + HEAD
+            if self._head is None:
+                self.deadline = min(self.deadline, self.front.now + self.front.settings.head)
             return False
         raw = buffer[:end]
         head = self.front.heads.get(raw)
@@ -145,7 +152,8 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         if head.expects and not rest:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self.deadline = self.front.now + STALL
+        self._began, self._read = self.front.now, 0
+        self.deadline = self._began + self.front.settings.stall
         if head.length > 0:
             self._parts = []
             self._missing = head.length
@@ -180,8 +188,14 @@ class Connection(asyncio.Protocol):
         self.front.buffered -= self._held
         self._held = 0
 
+    def _patience(self, size):
+        """Bytes of a body came: how long we wait for more."""
+        self._read += size
+        since = min(self.front.now, self._began + self._read / SLOWEST)
+        self.deadline = since + self.front.settings.stall
+
     def _body(self, data):
-        self.deadline = self.front.now + STALL
+        self._patience(len(data))
         if len(data) > self._missing:
             self._buffer = data[self._missing :]
             data = data[: self._missing]
@@ -193,7 +207,7 @@ class Connection(asyncio.Protocol):
             self._advance()
 
     def _chunked(self, data):
-        self.deadline = self.front.now + STALL
+        self._patience(len(data))
         try:
             rest = self._chunks.feed(data)
             grown = len(self._chunks.body) - self._held
@@ -251,7 +265,7 @@ class Connection(asyncio.Protocol):
         if not keep:
             self._close()
             return
-        self.deadline = front.now + IDLE
+        self.deadline = front.now + front.settings.idle
         if self._buffer or self._paused:
             self._advance()
         if self._eof and not self._busy and not self._ending:

@@ -8,7 +8,7 @@ import sys
 import time
 
 from . import logs, machine
-from .connection import Connection
+from .connection import MOST_CONNECTIONS, Connection
 from .errors import NotServable, sentence
 from .metrics import Metrics
 from .pool import Pool, Request
@@ -16,6 +16,8 @@ from .settings import Settings
 
 LINES = 20
 """About refused requests, in a second: a flood of them must not become a flood of log."""
+SPARE_DESCRIPTORS = 200
+"""For the workers' sockets, logs, and connections that are being refused."""
 SMALL_BATCH = 6
 """Megabytes of one batch transform request by default; times the workers at most 100."""
 
@@ -27,7 +29,11 @@ class Front:
         self.settings = settings
         self.spec = spec
         self.metrics = Metrics()
-        self.pool = Pool(settings)
+        before, descriptors = machine.descriptors(MOST_CONNECTIONS + SPARE_DESCRIPTORS)
+        self.most_connections = MOST_CONNECTIONS
+        if descriptors >= 0:
+            self.most_connections = max(1, min(MOST_CONNECTIONS, descriptors - SPARE_DESCRIPTORS))
+        self.pool = Pool(settings, before)
         self.connections = set()
         self.draining = False
         self.heads = {}
@@ -89,6 +95,7 @@ class Front:
                 ("mlops_worker_restarts_total", "Workers that ended.", "counter", pool.restarts),
                 ("mlops_requests_in_flight", "Waiting or running.", "gauge", pool.in_flight),
                 ("mlops_connections", "Open connections.", "gauge", len(self.connections)),
+                ("mlops_connections_limit", "At most.", "gauge", self.most_connections),
                 ("mlops_uptime_seconds", "Since start.", "gauge", time.time() - self.began),
                 ("mlops_memory_bytes", "Resident, of all processes.", "gauge", self._memory()),
             ]

@@ -1,6 +1,7 @@
 """What the container may use: processors and memory by its control group, not by the machine."""
 
 import os
+import resource
 
 
 def cpus():
@@ -36,6 +37,22 @@ def memory():
         if line.startswith("MemTotal:"):
             found.append(int(line.split()[1]) * 1024)
     return min(found) if found else 1 << 62
+
+
+def descriptors(wanted):
+    """Allow this process ``wanted`` open files, or as many as it may: (limit before, and now)."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before != resource.RLIM_INFINITY and before < wanted:
+        now = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (now, most))
+        return before, now
+    return before, before
+
+
+def fewer_descriptors(count):
+    """Back to the limit ``count``: user code sees what the container gives, not what we need."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, most))
 
 
 def resident(pid="self"):

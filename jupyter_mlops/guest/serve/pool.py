@@ -48,9 +48,11 @@ class Worker:
 class Pool:
     """Gives requests to the least busy worker, and keeps the rest in order."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, descriptors):
         self.settings = settings
         self.workers = []
+        self._descriptors = descriptors
+        """Open files that workers may have."""
         self.queue = collections.deque()
         self.restarts = 0
         self.window = 4
@@ -83,7 +85,7 @@ class Pool:
         worker.reason = ""
         worker.began = self._loop.time()
         worker.process = subprocess.Popen(  # noqa: ASYNC220 (2 ms, and we reap by ourselves)
-            [sys.executable, START, "worker", str(theirs.fileno())],
+            [sys.executable, START, "worker", str(theirs.fileno()), str(self._descriptors)],
             pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL,
             env=self._environment(), start_new_session=True,
         )  # fmt: skip

@@ -26,6 +26,12 @@ class Settings:
         payload = _number(env, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0)
         self.max_body = _number(env, "MLOPS_MAX_BODY_MB", max(100, payload)) * MEBIBYTE
         self.max_queue = _number(env, "MLOPS_MAX_QUEUE", 1000)
+        self.idle = _number(env, "MLOPS_IDLE_SECONDS", 300)
+        """Seconds that a connection may be open between requests."""
+        self.head = _number(env, "MLOPS_HEAD_SECONDS", 30)
+        """Seconds that a request's head may take, once begun."""
+        self.stall = _number(env, "MLOPS_STALL_SECONDS", 60)
+        """Seconds without a byte of a body, or without a client taking more of an answer."""
         self.drain = min(28, _number(env, "MLOPS_DRAIN_SECONDS", 25))
         self.access_log = env.get("MLOPS_ACCESS_LOG", "") in ("1", "true", "yes")
 
