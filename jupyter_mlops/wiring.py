@@ -17,6 +17,7 @@ from .core.settings import Settings
 from .engines.debian import Debian
 from .engines.discovery import EngineDiscovery
 from .kernels.adoption import AdoptableProvisioner, Adopter
+from .kernels.evaluation import KernelEvaluation
 from .kernels.notebooks import ContainerNotebooks
 from .kernels.pool import Pool
 from .kernels.provisioner import ProvisionerParts
@@ -25,9 +26,10 @@ from .kernels.starting import KernelContainers
 from .oci.registries import OciRegistries
 from .services.deploying import Deploying
 from .services.environments import Environments
-from .services.handover import write_launch
+from .services.handover import read_launch, write_launch
 from .services.kernels import Kernels
 from .services.limits import KernelLimitChoices
+from .services.live_models import LiveModelExports
 from .services.operations import Operations
 from .services.packaging import Packaging
 from .services.rebuilds import Rebuilds
@@ -51,6 +53,7 @@ class Services:
     rebuilds: Rebuilds
     kernels: Kernels
     limits: KernelLimitChoices
+    live_models: LiveModelExports
     snapshots: Snapshots
     sharing: Sharing
     reproducing: Reproducing
@@ -113,6 +116,7 @@ def build(
         rebuilds=Rebuilds(settings, environments, operations),
         kernels=kernels,
         limits=limits,
+        live_models=LiveModelExports(kernels=kernels, live=KernelEvaluation(settings, read_launch)),
         snapshots=snapshots,
         sharing=sharing,
         reproducing=reproducing,

@@ -16,6 +16,7 @@ from ..core.environment import Base, Environment
 from ..core.imported import Imported
 from ..core.inventory import Inventory, InventoryDiff
 from ..core.kernel import KernelStatus, SecretRequest
+from ..core.live_model import LiveExport, LiveModels
 from ..core.model_package import Candidates, ModelPackage
 from ..core.operation import Operation
 from ..core.reproduction import ReproduceReport
@@ -34,7 +35,7 @@ from .schemas.environments import (
 )
 from .schemas.limits import SaveLimits
 from .schemas.operations import LogText
-from .schemas.packages import CreatePackage
+from .schemas.packages import CreatePackage, ExportModel
 from .schemas.secrets import GivenSecrets
 from .schemas.snapshots import (
     CreateSnapshot,
@@ -176,6 +177,18 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _get("kernels/{id}/drift", "What changed in it since its revision was built.", InventoryDiff),
     _get("kernels/{id}/additions", "What of that its environment can have.", Additions),
     _get("kernels/{id}/preview", "What a snapshot of it would contain.", FreezePreview),
+    _get(
+        "kernels/{id}/models",
+        "Variables of its process that are models, and requests to them.",
+        LiveModels,
+    ),
+    Endpoint(
+        "post",
+        "kernels/{id}/models",
+        "Write one of them into the project, with the notebook's own prediction.",
+        LiveExport,
+        body=ExportModel,
+    ),
     _list("secrets", "Kernels that wait for secrets while they start.", SecretRequest),
     Endpoint(
         "put",

@@ -438,6 +438,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/mlops/kernels/{id}/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Variables of its process that are models, and requests to them. */
+        get: operations["get_kernels_by_id_models"];
+        put?: never;
+        /** Write one of them into the project, with the notebook's own prediction. */
+        post: operations["post_kernels_by_id_models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/mlops/kernels/{id}/preview": {
         parameters: {
             query?: never;
@@ -1190,6 +1208,17 @@ export interface components {
             reason: string;
         };
         /**
+         * ExportModel
+         * @description Variables of a live kernel.
+         */
+        ExportModel: {
+            model: string;
+            /** @description Of the model, and of the folder below ``exported/`` that it is written to. */
+            name: string;
+            /** @description Its first rows become the recorded request. */
+            sample: string;
+        };
+        /**
          * FileEntry
          * @description One file of the project, as a freeze would treat it.
          */
@@ -1465,6 +1494,28 @@ export interface components {
             /** @default null */
             pids: number | null;
         };
+        /**
+         * LiveExport
+         * @description What was written for a model of a live kernel; paths below the project's folder.
+         */
+        LiveExport: {
+            expected: string;
+            format: string;
+            function: string;
+            handler: string;
+            model: string[];
+            sample: string;
+            samples: string[];
+            schema?: {
+                [key: string]: unknown;
+            };
+            trusted_only: boolean;
+        };
+        /** LiveModels */
+        LiveModels: {
+            models: components["schemas"]["ModelVariable"][];
+            samples: components["schemas"]["SampleVariable"][];
+        };
         /** Logs */
         Logs: {
             text: string;
@@ -1516,6 +1567,17 @@ export interface components {
             report: components["schemas"]["ContractReport"] | null;
             sample: components["schemas"]["Sample"];
             snapshot: string;
+        };
+        /**
+         * ModelVariable
+         * @description A variable that can be exported as a model.
+         */
+        ModelVariable: {
+            description: string;
+            /** @default [] */
+            features: string[];
+            kind: string;
+            name: string;
         };
         /** NotebookReport */
         NotebookReport: {
@@ -1758,6 +1820,17 @@ export interface components {
             content_type: string;
             /** @default  */
             expected: string;
+        };
+        /**
+         * SampleVariable
+         * @description A variable whose first rows can be a request.
+         */
+        SampleVariable: {
+            description: string;
+            fits: {
+                [key: string]: string;
+            };
+            name: string;
         };
         /** SaveLimits */
         SaveLimits: {
@@ -2976,6 +3049,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InventoryDiff"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_kernels_by_id_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveModels"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_kernels_by_id_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportModel"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveExport"];
                 };
             };
             /** @description It failed. */

@@ -19,7 +19,7 @@ deploy
 deployment delete|invoke|list|logs|show
 engine info
 env activate|build|create|delete|diff|list|lock|prune|show
-kernel list|stop
+kernel export|list|models|stop
 operation cancel|list|log|show
 package check|create|delete|list|show
 reproduce

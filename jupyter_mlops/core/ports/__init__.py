@@ -22,7 +22,7 @@ from .containers import (
     State,
     Usage,
 )
-from .kernels import KernelControl
+from .kernels import KernelControl, LiveKernels
 from .notebooks import KernelSpecs, NotebookRunner
 from .persistence import Blobs, Repository, Store
 from .progress import Progress
@@ -54,6 +54,7 @@ __all__ = [
     "KernelControl",
     "KernelSpecs",
     "Layout",
+    "LiveKernels",
     "Manifest",
     "Mount",
     "NotebookRunner",

@@ -57,6 +57,24 @@ class PreviewHandler(MlopsHandler):
         self.answer(await (await self.services()).snapshots.preview(kernel_id))
 
 
+class ModelsHandler(MlopsHandler):
+    auth_resource = "mlops-kernels"
+
+    @web.authenticated
+    @authorized
+    async def get(self, kernel_id: str) -> None:
+        self.answer(await (await self.services()).live_models.survey(kernel_id))
+
+    @web.authenticated
+    @authorized
+    async def post(self, kernel_id: str) -> None:
+        from ..schemas.packages import ExportModel
+
+        body = self.body(ExportModel)
+        exports = (await self.services()).live_models
+        self.answer(await exports.export(kernel_id, body.model, body.sample, body.name))
+
+
 _KERNEL = r"/mlops/kernels/([\w-]+)"
 
 default_handlers = [
@@ -65,4 +83,5 @@ default_handlers = [
     (rf"{_KERNEL}/drift", DriftHandler),
     (rf"{_KERNEL}/additions", AdditionsHandler),
     (rf"{_KERNEL}/preview", PreviewHandler),
+    (rf"{_KERNEL}/models", ModelsHandler),
 ]

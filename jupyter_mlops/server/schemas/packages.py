@@ -21,3 +21,13 @@ class CreatePackage(Request):
     """A file with the notebook's own prediction for it."""
     content_type: str = ""
     """Of the sample; guessed from its name when empty."""
+
+
+class ExportModel(Request):
+    """Variables of a live kernel."""
+
+    name: str
+    """Of the model, and of the folder below ``exported/`` that it is written to."""
+    model: str
+    sample: str
+    """Its first rows become the recorded request."""
