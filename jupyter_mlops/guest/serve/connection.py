@@ -6,6 +6,7 @@ import socket
 
 from . import http1
 from .errors import Refused
+from .stream import Stream
 
 SLOWEST = 1024
 """Bytes a second that a body brings at least, once it has begun: a byte now and then is too few."""
@@ -28,7 +29,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_advancing", "_began", "_buffer", "_busy", "_chunks", "_ending", "_eof", "_full", "_head",
-        "_held", "_missing", "_parts", "_paused", "_read", "deadline", "front", "transport",
+        "_held", "_missing", "_parts", "_paused", "_read", "_stream", "deadline", "front",
+        "transport",
     )  # fmt: skip
 
     def __init__(self, front):
@@ -52,6 +54,8 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._full = False
         """The client does not take our answers as fast as we write them."""
+        self._stream = None
+        """The answer that is on its way in pieces."""
         self._advancing = False
         self._ending = False
         self._eof = False
@@ -75,13 +79,24 @@ class Connection(asyncio.Protocol):
         self._ending = True
         self._buffer = b""
         self._parts = self._chunks = None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.leave()
 
     def pause_writing(self):
         self._full = True
+        if self._stream is not None:
+            # Until now the worker could go on; a client that stops reading may not hold it.
+            self.deadline = self.front.now + self.front.settings.stall
+            self._stream.pause()
 
     def resume_writing(self):
         self._full = False
-        self._advance()
+        if self._stream is not None:
+            self.deadline = 0.0
+            self._stream.resume()
+        else:
+            self._advance()
 
     def data_received(self, data):
         if self._ending:
@@ -260,6 +275,41 @@ class Connection(asyncio.Protocol):
             self.transport.write(
                 b"%b%bContent-Length: %d\r\n\r\n%b" % (prefix, front.date, len(body), body)
             )
+        self._answered(keep)
+
+    def begin_stream(self, status, meta, link, number):
+        """The answer to the request in hand comes in pieces: the Stream that takes them."""
+        if self._held:
+            self._release()
+        head = self._head
+        if self._ending or head is None:
+            stream = Stream(self, link, number, status, False)
+            stream.leave()
+            return stream
+        stream = self._stream = Stream(self, link, number, status, head.modern)
+        prefix = _answer_head(status, meta, self._keeps())
+        coding = b"Transfer-Encoding: chunked\r\n\r\n" if head.modern else b"\r\n"
+        self.transport.write(prefix + self.front.date + coding)
+        return stream
+
+    def end_stream(self, whole):
+        """The last piece was written; of a broken one nothing may follow."""
+        status, self._stream = self._stream.status, None
+        head, self.deadline = self._head, 0.0
+        if self._ending or head is None:
+            return
+        if self.front.settings.access_log or not whole:
+            how = "" if whole else "The streamed answer was broken off."
+            self.front.log("request", how, status, method=head.method, path=head.path)
+        self._answered(whole and self._keeps())
+
+    def _keeps(self):
+        """Whether the connection stays open after the request in hand."""
+        return self._head.keep_alive and not self.front.draining and (self._buffer or not self._eof)
+
+    def _answered(self, keep):
+        """The answer to the request in hand is written: the next one, or the end."""
+        front = self.front
         self._head = None
         self._busy = False
         if not keep:
@@ -314,7 +364,7 @@ class Connection(asyncio.Protocol):
     def overdue(self):
         """Called when the deadline has passed."""
         begun = self._missing or self._chunks is not None or self._buffer
-        if self._ending or not begun:
+        if self._ending or not begun or self._stream is not None:
             self.transport.abort()
         else:
             self._refuse(Refused(408, "The rest of the request did not come."))

@@ -1,5 +1,7 @@
 """What a request can be refused with."""
 
+import json
+
 
 class Refused(Exception):
     """The request ends here: ``status`` and a sentence that tells the caller why."""
@@ -22,3 +24,8 @@ def sentence(error):
     text = " ".join(str(error).split())
     name = type(error).__name__
     return (name + ": " + text if text else name)[:1000]
+
+
+def problem(status, text):
+    """(status, content type, body) of an answer of ours that says what is wrong."""
+    return status, b"application/json", json.dumps({"error": text}).encode()

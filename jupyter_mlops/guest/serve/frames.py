@@ -2,7 +2,7 @@
 
 ``header | meta | body``, the same both ways. For a request, meta is content type, accept and
 custom attributes, separated by NUL; for a result it is the answer's content type, and headers,
-each after a NUL.
+each after a NUL. A streamed answer is chunks and an end in place of a result.
 """
 
 import struct
@@ -17,6 +17,15 @@ READY = 3
 """The model is loaded and warm; body is JSON about the worker."""
 FAILED = 4
 """The model cannot be loaded; body is the reason."""
+
+
+CHUNK = 5
+"""A piece of a streamed answer; the first one has the result's status and meta."""
+END = 6
+"""A streamed answer ends: with status 500, in its middle, and body is the reason."""
+
+CANCEL = struct.Struct("<I")
+"""On the worker's second socket, from the front: nobody waits for the stream of this id."""
 
 
 def pack(kind, number, meta=b"", body_size=0, status=0, micros=0):

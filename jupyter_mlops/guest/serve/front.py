@@ -9,9 +9,10 @@ import time
 
 from . import logs, machine
 from .connection import MOST_CONNECTIONS, Connection
-from .errors import NotServable, sentence
+from .errors import NotServable, problem
 from .metrics import Metrics
-from .pool import Pool, Request
+from .pool import Pool
+from .request import Request
 from .settings import Settings
 
 LINES = 20
@@ -116,25 +117,12 @@ class Front:
         logs.write(event, message, level, status=status, **fields)
 
     def submit(self, connection, head, body):
-        """Hand a request to the model; the connection's ``answer`` is called once."""
-        began = time.perf_counter()
-
-        def reply(status, meta, answer):
-            self.metrics.record(status, time.perf_counter() - began, len(body), len(answer))
-            if not meta:
-                # No answer of the handler's, but a sentence that says why there is none.
-                _, meta, answer = problem(status, answer.decode("utf-8", "replace"))
-            try:
-                connection.answer(status, meta, answer)
-            except Exception as error:
-                # Whatever happens to one client must not reach the worker's link, or others.
-                logs.write("answer_failed", sentence(error), "error")
-                connection.abort()
-
-        if not self.pool.submit(Request(head.meta, body, reply)):
+        """Hand a request to the model; its ``reply`` is called once, or it streams."""
+        request = Request(self, connection, head.meta, body)
+        if not self.pool.submit(request):
             busy = "Too many requests are waiting." if self.pool.ready_count else ""
             text = busy or self.pool.problem or "The model is being loaded."
-            reply(503, b"", text.encode())
+            request.reply(503, b"", text.encode())
 
     # --------------------------------------------------------------------------- life cycle
 
@@ -191,11 +179,6 @@ class Front:
             connection.overdue()
         self.pool.overdue(self.now)
         self._loop.call_later(1.0, self._tick)
-
-
-def problem(status, text):
-    """An answer of ours that says what is wrong."""
-    return status, b"application/json", json.dumps({"error": text}).encode()
 
 
 def main():

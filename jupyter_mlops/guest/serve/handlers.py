@@ -7,6 +7,7 @@ import sys
 
 from . import coding, models
 from .errors import NotServable, Refused, sentence
+from .pieces import Pieces, streams
 
 TEXT = (coding.JSON, coding.CSV)
 """Bodies that SageMaker's own containers give to ``input_fn`` as str and not as bytes."""
@@ -33,8 +34,8 @@ class Context:
 def load(spec, model_dir, accept):
     """The handler of a package: callable with (body, content type, accept, custom attributes).
 
-    It returns (status, content type, body, headers). Raises NotServable, or whatever the user's
-    code raises when it is imported.
+    It returns (status, content type, body, headers); the body is bytes, or Pieces. Raises
+    NotServable, or whatever the user's code raises when it is imported.
     """
     handler = spec.get("handler") or {}
     module = _module(os.path.join(model_dir, "code", handler.get("path", "inference.py")))
@@ -166,6 +167,9 @@ class Function:
         except TypeError as error:
             raise Refused(400, "%s: %s" % (self._name, error)) from error
         result = self._function(*bound.args, **bound.kwargs)
+        if streams(result):
+            pieces = Pieces(result, lambda item: _line({"result": item}))
+            return 200, coding.JSONL, pieces, {}
         return 200, coding.JSON, coding.to_json({"result": result}).encode(), {}
 
 
@@ -189,6 +193,8 @@ def _with_context(function, arguments):
 def _sent(answer, wanted, encode=False):
     """(content type, body) of what ``output_fn`` or ``transform_fn`` returned."""
     if encode:
+        if streams(answer):
+            return _rows(answer, wanted)
         return coding.encode(answer, wanted)
     if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], str):
         answer, wanted = answer
@@ -198,4 +204,28 @@ def _sent(answer, wanted, encode=False):
         return wanted, answer.encode()
     if isinstance(answer, (bytes, bytearray, memoryview)):
         return wanted, bytes(answer)
+    if streams(answer):
+        return wanted, Pieces(answer, _piece)
     return coding.encode(answer, coding.choose(wanted, coding.JSON))
+
+
+def _rows(answer, wanted):
+    """(content type, Pieces) of predictions that come one by one: lines of JSON or CSV."""
+    if wanted == coding.CSV:
+        return wanted, Pieces(answer, lambda item: coding.encode([item], wanted)[1])
+    if wanted in (coding.NPY, coding.NPZ):
+        raise Refused(406, "Predictions that come one by one are sent as %s." % coding.JSONL)
+    return coding.JSONL, Pieces(answer, _line)
+
+
+def _line(item):
+    return coding.to_json(item).encode() + b"\n"
+
+
+def _piece(item):
+    """Text and bytes as the handler yields them, other values as a line of JSON each."""
+    if isinstance(item, str):
+        return item.encode()
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return bytes(item)
+    return _line(item)

@@ -21,6 +21,26 @@ class Link(asyncio.Protocol):
         self._have = 0
         self._need = frames.SIZE
 
+    def pause(self):
+        """Read no more for now: the client of the worker's stream is behind."""
+        if self.transport is not None and self.transport.is_reading():
+            self.transport.pause_reading()
+
+    def resume(self):
+        if self.transport is None or self.transport.is_closing() or self.transport.is_reading():
+            return
+        self.worker.turn = self._loop.time()
+        self.transport.resume_reading()
+
+    @property
+    def paused(self):
+        return self.transport is not None and not self.transport.is_reading()
+
+    def cancel(self, number):
+        """Tell the worker that nobody waits for this stream any more."""
+        if number in self.waiting:
+            self.worker.cancel(number)
+
     def connection_made(self, transport):
         self.transport = transport
 
@@ -70,8 +90,19 @@ class Link(asyncio.Protocol):
     def _frame(self, header, meta, body):
         _, number, micros, status, _, kind = header
         if kind == frames.RESULT:
-            request = self.waiting.pop(number)
-            self.pool.answered(self, request, status, meta, body, micros)
+            # Of one that took too long, the answer may still come; it was answered already.
+            request = self.waiting.pop(number, None)
+            if request is not None:
+                self.pool.answered(self, request, status, meta, body, micros)
+        elif kind == frames.CHUNK:
+            request = self.waiting.get(number)
+            if request is not None:
+                self.worker.turn = self._loop.time()
+                request.piece(self, number, status, meta, body)
+        elif kind == frames.END:
+            request = self.waiting.pop(number, None)
+            if request is not None:
+                self.pool.streamed(self, request, status, meta, body, micros)
         elif kind == frames.READY:
             self.pool.ready(self.worker, body)
         elif kind == frames.FAILED:

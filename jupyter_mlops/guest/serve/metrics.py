@@ -15,6 +15,8 @@ class Metrics:
         self.seconds = 0.0
         self.received = 0
         self.sent = 0
+        self.broken = 0
+        """Streamed answers that failed in their middle."""
 
     def record(self, status, seconds, received, sent):
         """``received`` and ``sent`` are bytes of bodies."""
@@ -43,6 +45,7 @@ class Metrics:
         gauges = [
             ("mlops_request_bytes_total", "Bytes of request bodies.", "counter", self.received),
             ("mlops_response_bytes_total", "Bytes of response bodies.", "counter", self.sent),
+            ("mlops_streams_broken_total", "Streamed answers cut off.", "counter", self.broken),
             *gauges,
         ]
         for name, about, kind, value in gauges:

@@ -9,25 +9,12 @@ import socket
 import subprocess
 import sys
 
-from . import logs, machine
+from . import frames, logs, machine
 from .link import Link
 
 START = os.path.join(os.path.dirname(os.path.abspath(__file__)), "start.py")
 LONGEST_WAIT = 30.0
 WINDOW = 64
-
-
-class Request:
-    """One request on its way through a worker. ``reply(status, meta, body)`` is called once."""
-
-    __slots__ = ("attempts", "body", "meta", "reply", "sent")
-
-    def __init__(self, meta, body, reply):
-        self.meta = meta
-        self.body = body
-        self.reply = reply
-        self.attempts = 0
-        self.sent = 0.0
 
 
 class Worker:
@@ -36,13 +23,29 @@ class Worker:
     def __init__(self, index):
         self.index = index
         self.link = None
+        self.control = None
+        """Our end of its second socket."""
         self.process = None
         self.reason = ""
         """Why it could not load, in its own words."""
         self.failures = 0
         self.began = 0.0
         self.turn = 0.0
-        """When its oldest request became the oldest: when it was begun, near enough."""
+        """When its oldest request became the oldest, or brought its last piece of a stream."""
+
+    def cancel(self, number):
+        """Nobody waits for this stream. Where it cannot be said, the stream goes on in vain."""
+        try:
+            self.control.send(frames.CANCEL.pack(number))
+        except OSError:
+            pass
+
+    def hang_up(self):
+        """Its socket closed: the second one is of no more use."""
+        link, self.link = self.link, None
+        if self.control is not None:
+            self.control.close()
+        return link
 
 
 class Pool:
@@ -81,15 +84,20 @@ class Pool:
         if self.stopping:
             return
         ours, theirs = socket.socketpair()
+        control, their_control = socket.socketpair()
         ours.setblocking(False)
+        control.setblocking(False)
         worker.reason = ""
         worker.began = self._loop.time()
         worker.process = subprocess.Popen(  # noqa: ASYNC220 (2 ms, and we reap by ourselves)
-            [sys.executable, START, "worker", str(theirs.fileno()), str(self._descriptors)],
-            pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL,
+            [sys.executable, START, "worker", str(theirs.fileno()), str(their_control.fileno()),
+             str(self._descriptors)],
+            pass_fds=(theirs.fileno(), their_control.fileno()), stdin=subprocess.DEVNULL,
             env=self._environment(), start_new_session=True,
         )  # fmt: skip
         theirs.close()
+        their_control.close()
+        worker.control = control
         _, worker.link = await self._loop.create_connection(lambda: Link(self, worker), sock=ours)
 
     def _environment(self):
@@ -123,7 +131,7 @@ class Pool:
 
     def lost(self, worker):
         """The worker's socket closed: it ended, whatever the reason."""
-        link, worker.link = worker.link, None
+        link = worker.hang_up()
         if link in self._live:
             self._live.remove(link)
         if worker.process is not None and worker.process.returncode is None:
@@ -149,7 +157,7 @@ class Pool:
         for position, request in enumerate(waiting, start=1 if worker.reason else 0):
             # The oldest one was being answered. Those behind it had most likely not been begun
             # and may go to another worker, once.
-            if position and request.attempts < 2:
+            if position and request.attempts < 2 and request.stream is None:
                 again.append(request)
             else:
                 text = "The model's worker process ended while it answered this request: %s."
@@ -183,7 +191,9 @@ class Pool:
         limit = self.settings.timeout
         for worker in self.workers if limit else ():
             link = worker.link
-            if link not in self._live or not link.waiting or now - worker.turn <= limit:
+            if link not in self._live or not link.waiting or link.paused:
+                continue
+            if now - worker.turn <= limit:
                 continue
             self._live.remove(link)
             number = next(iter(link.waiting))
@@ -246,6 +256,11 @@ class Pool:
         link.ask(request)
 
     def answered(self, link, request, status, meta, body, micros):
+        self._account(link, micros)
+        request.reply(status, meta, body)
+
+    def _account(self, link, micros):
+        """The worker has finished one that took so long: more for it."""
         self._micros += (micros - self._micros) * 0.05
         # Enough requests ahead that a worker never waits for us; but behind a slow one none
         # waits for a busy worker while another is idle.
@@ -255,7 +270,14 @@ class Pool:
             link.worker.turn = self._loop.time()
         if self.queue:
             self._fill()
-        request.reply(status, meta, body)
+
+    def streamed(self, link, request, status, meta, body, micros):
+        """A stream has ended; one without a single piece is an answer like others."""
+        if request.stream is None:
+            self.answered(link, request, status, meta, body, micros)
+            return
+        self._account(link, micros)
+        request.finish(body.decode("utf-8", "replace") if status >= 400 else "")
 
     def _fill(self):
         while self.queue:

@@ -1,4 +1,4 @@
-"""Entry point in the image: ``python -I …/start.py serve``; workers: ``… worker <fd> <files>``.
+"""Entry point in the image: ``python -I …/start.py serve``; workers: ``worker <fd> <fd> <files>``.
 
 The package is loaded by its file, under a name that no user's module has, so that neither side
 can shadow the other's modules.
@@ -32,8 +32,8 @@ def main(arguments):
         # the notebook; but our own folder is no place for the user's imports.
         here = os.path.dirname(os.path.abspath(__file__))
         sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != here]
-        load("machine").fewer_descriptors(int(arguments[2]))
-        load("worker").main(int(arguments[1]))
+        load("machine").fewer_descriptors(int(arguments[3]))
+        load("worker").main(int(arguments[1]), int(arguments[2]))
     elif command == "serve":
         sys.exit(load("front").main())
     else:

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from . import frames, logs, machine
+from . import frames, logs, machine, pieces
 from .errors import NotServable, Refused, sentence
 from .settings import Settings
 
@@ -17,9 +17,11 @@ FLUSH_SECONDS = 0.002
 """Answers wait this long at most for those behind them."""
 
 
-def main(descriptor):
-    """Serve on the inherited socket until the front closes it."""
+def main(descriptor, control):
+    """Serve on the inherited socket until the front closes it; ``control`` says what to cancel."""
     link = socket.socket(fileno=descriptor)
+    control = socket.socket(fileno=control)
+    control.setblocking(False)
     for stream in (sys.stdout, sys.stderr):
         # Prints of the handler reach the log as they come, and a stray byte ends nothing.
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
@@ -37,7 +39,7 @@ def main(descriptor):
     facts = {"resident": machine.resident(), "load_seconds": round(time.perf_counter() - began, 3)}
     text = json.dumps(facts).encode()
     _send(link, [frames.pack(frames.READY, 0, b"", len(text)), text])
-    _serve(link, handler)
+    _serve(link, control, handler)
     # No interpreter shutdown: libraries' threads and atexit hooks may hang there.
     sys.stdout.flush()
     sys.stderr.flush()
@@ -56,10 +58,23 @@ def _load(settings):
         status, _, answer = _answer(
             handler, body, sample.get("content_type", ""), sample.get("accept", ""), ""
         )
+        if isinstance(answer, pieces.Pieces):
+            status, answer = _exhaust(answer)
         if status != 200:
             # The model is there; callers are told the same when they ask.
             logs.write("warm_up_failed", answer.decode("utf-8", "replace"), "warning")
     return handler
+
+
+def _exhaust(answer):
+    """(status, sentence) of a streamed answer to the sample."""
+    try:
+        for _ in answer:
+            pass
+        answer.close()
+    except Exception as error:
+        return 500, sentence(error).encode()
+    return 200, b""
 
 
 def _reason(error):
@@ -76,7 +91,7 @@ def _reason(error):
     return text
 
 
-def _serve(link, handler):
+def _serve(link, control, handler):
     """Read frames, answer each; answers that are ready together are sent together."""
     metas = {}
     buffer = bytearray(1 << 20)
@@ -121,6 +136,11 @@ def _serve(link, handler):
             told = metas[meta] = [part.decode("latin-1") for part in meta.split(b"\x00")]
         began = clock()
         status, answer_meta, answer = _answer(handler, body, *told)
+        if answer.__class__ is not bytes:
+            _send(link, out)
+            out, out_bytes = [], 0
+            _stream(link, control, header[1], status, answer_meta, answer)
+            continue
         now = clock()
         if not out:
             out_since = now
@@ -137,6 +157,8 @@ def _answer(handler, body, content_type, accept, attributes):
     """(status, meta, body) of one request; an empty meta means that the body is a sentence."""
     try:
         status, answer_type, answer, headers = handler(body, content_type, accept, attributes)
+        if answer.__class__ is pieces.Pieces:
+            answer.start()
         meta = answer_type.encode("latin-1")
         if attributes or headers:
             meta += _headers(attributes, headers)
@@ -149,6 +171,40 @@ def _answer(handler, body, content_type, accept, attributes):
             text += ". Only /tmp can be written to here."
         logs.write("handler_failed", text, "error", traceback=traceback.format_exc())
         return 500, b"", text.encode()
+
+
+def _stream(link, control, number, status, meta, answer):
+    """Send pieces as they come: sending blocks while the client is behind."""
+    began = time.perf_counter()
+    text = b""
+    try:
+        for piece in answer:
+            if not piece:
+                continue
+            _send(link, [frames.pack(frames.CHUNK, number, meta, len(piece), status), piece])
+            meta = b""
+            if _cancelled(control, number):
+                logs.write("stream_left", "The client went away; the handler was stopped.")
+                break
+    except Exception as error:
+        status, meta, text = 500, b"", sentence(error).encode()
+        logs.write("handler_failed", text.decode(), "error", traceback=traceback.format_exc())
+    try:
+        answer.close()
+    except Exception as error:
+        logs.write("handler_failed", sentence(error), "error", traceback=traceback.format_exc())
+    micros = int((time.perf_counter() - began) * 1e6)
+    _send(link, [frames.pack(frames.END, number, meta, len(text), status, micros), text])
+
+
+def _cancelled(control, number):
+    """Whether the front said that nobody waits for this stream."""
+    try:
+        said = control.recv(65536)
+    except BlockingIOError:
+        return False
+    whole = len(said) - len(said) % frames.CANCEL.size
+    return any(each == number for (each,) in frames.CANCEL.iter_unpack(said[:whole]))
 
 
 def _headers(attributes, headers):
