@@ -101,6 +101,25 @@ describe('environment draft', () => {
     expect(again.variables).toBe('OMP_NUM_THREADS=2');
   });
 
+  it.each([
+    'scikit-learn==1.7.*',
+    'pandas [excel] >=2',
+    'uvloop; sys_platform != "win32"',
+    'a @ https://example.com/a.whl#sha256=1',
+    'six (>=1)'
+  ])('takes %p for a package', python => {
+    const draft = { ...emptyDraft('debian'), name: 'a', python };
+    expect(problemsOf(draft)).toEqual({});
+  });
+
+  it('limits processes as the server does, or not at all', () => {
+    const draft = { ...emptyDraft('debian'), name: 'a', gpus: '1' };
+    expect(specOf(draft).resources).toMatchObject({ pids: 4096, gpus: 1 });
+    const unlimited = specOf({ ...draft, pids: '' });
+    expect(unlimited.resources?.pids).toBe(0);
+    expect(draftOf(unlimited).pids).toBe('');
+  });
+
   it('finds what is wrong', () => {
     const draft = {
       ...emptyDraft(''),
@@ -109,13 +128,29 @@ describe('environment draft', () => {
       secrets: 'KEY=value',
       smoke: 'test.py',
       memory: 'lots',
-      cpus: '-1'
+      cpus: '-1',
+      pids: 'many',
+      gpus: '1.5',
+      python: 'pandas>=2\n-r more.txt',
+      apt: 'libgomp1 curl',
+      r: 'data.table\ndplyr=1'
     };
-    expect(Object.keys(problemsOf(draft)).sort()).toEqual([
+    const problems = problemsOf(draft);
+    expect(problems).toMatchObject({
+      python: '-r more.txt',
+      apt: 'libgomp1 curl',
+      r: 'dplyr=1'
+    });
+    expect(Object.keys(problems).sort()).toEqual([
+      'apt',
       'base',
       'cpus',
+      'gpus',
       'memory',
       'name',
+      'pids',
+      'python',
+      'r',
       'secrets',
       'smoke',
       'variables'

@@ -1,22 +1,26 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { Button, HTMLSelect } from '@jupyterlab/ui-components';
+import { Button } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { MlopsError } from '../api/error';
 import type { Environment } from '../api/nouns';
-import { formatBytes } from '../format';
 import {
-  DraftErrors,
   draftOf,
   emptyDraft,
   IEnvironmentDraft,
-  lines,
   problemsOf,
   specOf,
   withImported
 } from '../models/environment-draft';
 import type { IMlops } from '../tokens';
-import { Field } from './field';
+import {
+  BaseField,
+  DraftField,
+  LimitFields,
+  MoreFields
+} from './environment-fields';
+import { explain } from './environment-problems';
+import { EnvironmentSummary } from './environment-summary';
 import { FirstBase } from './first-base';
 import { ImportPackages } from './import-packages';
 import { useChanges } from './list';
@@ -34,6 +38,9 @@ const EXAMPLES: Record<string, Partial<IEnvironmentDraft>> = {
     description: 'Python and nothing else'
   }
 };
+
+/** The fields that are not folded away. */
+const ALWAYS_SHOWN = ['name', 'base', 'python', 'apt', 'r'];
 
 /** Make or change an environment, and build it. */
 export function EnvironmentForm(props: {
@@ -56,7 +63,10 @@ export function EnvironmentForm(props: {
       ? draftOf(environment.spec)
       : { ...emptyDraft(bases[0]?.name ?? ''), name: props.name }
   );
-  const [touched, setTouched] = React.useState(false);
+  /** How often it was sent, or tried to be. */
+  const [tries, setTries] = React.useState(0);
+  const [more, setMore] = React.useState(false);
+  const form = React.useRef<HTMLFormElement>(null);
   const [failure, setFailure] = React.useState<MlopsError | null>(null);
   const [busy, setBusy] = React.useState(false);
   React.useEffect(() => {
@@ -69,22 +79,20 @@ export function EnvironmentForm(props: {
     }
   }, [bases, draft.base]);
 
-  const errors = touched ? explain(problemsOf(draft), trans) : {};
+  React.useEffect(() => {
+    form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [tries]);
+
+  const errors = tries ? explain(problemsOf(draft), trans) : {};
   const change = (part: Partial<IEnvironmentDraft>) =>
     setDraft(old => ({ ...old, ...part }));
-  const text =
-    (key: keyof IEnvironmentDraft) =>
-    (
-      event: React.ChangeEvent<
-        HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement
-      >
-    ) =>
-      change({ [key]: event.target.value } as Partial<IEnvironmentDraft>);
-
   const submit = async (event: React.FormEvent) => {
     event.preventDefault();
-    setTouched(true);
-    if (Object.keys(problemsOf(draft)).length) {
+    setTries(tries + 1);
+    const wrong = Object.keys(problemsOf(draft));
+    if (wrong.length) {
+      // A field that is wrong is seen.
+      setMore(more || wrong.some(key => !ALWAYS_SHOWN.includes(key)));
       return;
     }
     setBusy(true);
@@ -112,8 +120,14 @@ export function EnvironmentForm(props: {
     model.environments.items.find(other => other.name === environment?.name) ??
     environment;
   const next = (newest?.latest ?? 0) + 1;
+  const state = { draft, errors, change };
   return (
-    <form className="jp-MLOpsForm jp-MLOpsPage" onSubmit={submit} noValidate>
+    <form
+      ref={form}
+      className="jp-MLOpsForm jp-MLOpsPage"
+      onSubmit={submit}
+      noValidate
+    >
       <h2>
         {environment
           ? trans.__('Edit %1', environment.name)
@@ -139,89 +153,38 @@ export function EnvironmentForm(props: {
       )}
       <div className="jp-MLOpsForm-columns">
         <div className="jp-MLOpsForm-fields">
-          <Field
+          <DraftField
+            state={state}
+            name="name"
             label={trans.__('Name')}
             help={
               environment
                 ? trans.__('An environment keeps its name.')
                 : trans.__('Lower-case letters, digits and hyphens.')
             }
-            error={errors.name}
-          >
-            {(id, by) => (
-              <input
-                id={id}
-                aria-describedby={by}
-                aria-invalid={!!errors.name}
-                className="jp-mod-styled"
-                value={draft.name}
-                disabled={!!environment}
-                onChange={text('name')}
-              />
-            )}
-          </Field>
-          <Field label={trans.__('Description')}>
-            {id => (
-              <input
-                id={id}
-                className="jp-mod-styled"
-                value={draft.description}
-                onChange={text('description')}
-              />
-            )}
-          </Field>
-          <Field
-            label={trans.__('Base')}
-            help={trans.__('What the environment starts from.')}
-            error={errors.base}
-          >
-            {(id, by) => (
-              <HTMLSelect
-                id={id}
-                aria-describedby={by}
-                value={draft.base}
-                onChange={text('base')}
-              >
-                {!draft.base && (
-                  <option value="">{trans.__('None yet')}</option>
-                )}
-                {bases.map(base => (
-                  <option key={base.name} value={base.name}>
-                    {`${base.name} · ${base.origin} · ${formatBytes(base.size ?? 0)}`}
-                  </option>
-                ))}
-                {others.map(other => (
-                  <option key={other.name} value={`${other.name}@active`}>
-                    {trans.__('%1, as it is when built', other.name)}
-                  </option>
-                ))}
-                {draft.base &&
-                  !bases.some(base => base.name === draft.base) &&
-                  !others.some(o => `${o.name}@active` === draft.base) && (
-                    <option value={draft.base}>{draft.base}</option>
-                  )}
-              </HTMLSelect>
-            )}
-          </Field>
+            disabled={!!environment}
+          />
+          <DraftField
+            state={state}
+            name="description"
+            label={trans.__('Description')}
+          />
+          <BaseField
+            state={state}
+            bases={bases}
+            environments={others}
+            trans={trans}
+          />
           <FirstBase model={model} trans={trans} />
-          <Field
+          <DraftField
+            state={state}
+            name="python"
             label={trans.__('Python packages')}
             help={trans.__(
               'One per line, as in requirements.txt: pandas>=2, scikit-learn==1.7.*'
             )}
-          >
-            {(id, by) => (
-              <textarea
-                id={id}
-                aria-describedby={by}
-                className="jp-mod-styled"
-                rows={6}
-                spellCheck={false}
-                value={draft.python}
-                onChange={text('python')}
-              />
-            )}
-          </Field>
+            rows={6}
+          />
           <ImportPackages
             client={model.client}
             trans={trans}
@@ -230,217 +193,38 @@ export function EnvironmentForm(props: {
               setDraft(old => withImported(old, found, before))
             }
           />
-          <Field
+          <DraftField
+            state={state}
+            name="apt"
             label={trans.__('System packages')}
             help={trans.__('Debian packages, one per line: libgomp1')}
-          >
-            {(id, by) => (
-              <textarea
-                id={id}
-                aria-describedby={by}
-                className="jp-mod-styled"
-                rows={2}
-                spellCheck={false}
-                value={draft.apt}
-                onChange={text('apt')}
-              />
-            )}
-          </Field>
-          <Field
+            rows={2}
+          />
+          <DraftField
+            state={state}
+            name="r"
             label={trans.__('R packages')}
             help={trans.__(
               'One per line: data.table. With any of them, notebooks can be in R.'
             )}
+            rows={2}
+          />
+          <details
+            open={more}
+            onToggle={event => setMore(event.currentTarget.open)}
           >
-            {(id, by) => (
-              <textarea
-                id={id}
-                aria-describedby={by}
-                className="jp-mod-styled"
-                rows={2}
-                spellCheck={false}
-                value={draft.r}
-                onChange={text('r')}
-              />
-            )}
-          </Field>
-          <details>
             <summary>
               {trans.__('More: variables, secrets, setup script, date, limits')}
             </summary>
-            <Field
-              label={trans.__('Variables')}
-              help={trans.__(
-                'NAME=value, one per line. Everybody who gets the environment sees them: no secrets.'
-              )}
-              error={errors.variables}
-            >
-              {(id, by) => (
-                <textarea
-                  id={id}
-                  aria-describedby={by}
-                  className="jp-mod-styled"
-                  rows={2}
-                  spellCheck={false}
-                  value={draft.variables}
-                  onChange={text('variables')}
-                />
-              )}
-            </Field>
-            <Field
-              label={trans.__('Secrets')}
-              help={trans.__(
-                'Names only, one per line: WANDB_API_KEY. The settings of the server say where their values are.'
-              )}
-              error={errors.secrets}
-            >
-              {(id, by) => (
-                <textarea
-                  id={id}
-                  aria-describedby={by}
-                  className="jp-mod-styled"
-                  rows={2}
-                  spellCheck={false}
-                  value={draft.secrets}
-                  onChange={text('secrets')}
-                />
-              )}
-            </Field>
-            <Field
-              label={trans.__('Setup script')}
-              help={trans.__('A bash script that runs last, as root.')}
-            >
-              {(id, by) => (
-                <textarea
-                  id={id}
-                  aria-describedby={by}
-                  className="jp-mod-styled"
-                  rows={3}
-                  spellCheck={false}
-                  value={draft.setup}
-                  onChange={text('setup')}
-                />
-              )}
-            </Field>
-            <Field
-              label={trans.__('Smoke notebook')}
-              help={trans.__(
-                'A notebook of yours that must run to its end before a revision becomes active: tests/smoke.ipynb'
-              )}
-              error={errors.smoke}
-            >
-              {(id, by) => (
-                <input
-                  id={id}
-                  aria-describedby={by}
-                  aria-invalid={!!errors.smoke}
-                  className="jp-mod-styled"
-                  spellCheck={false}
-                  value={draft.smoke}
-                  onChange={text('smoke')}
-                />
-              )}
-            </Field>
-            <Field
-              label={trans.__('Packages as of')}
-              help={trans.__(
-                'Only what the package index had on that day. Empty: the newest.'
-              )}
-            >
-              {(id, by) => (
-                <input
-                  id={id}
-                  aria-describedby={by}
-                  className="jp-mod-styled"
-                  type="date"
-                  value={draft.date}
-                  onChange={text('date')}
-                />
-              )}
-            </Field>
-            <Field label={trans.__('Network of its notebooks')}>
-              {id => (
-                <HTMLSelect
-                  id={id}
-                  value={draft.network}
-                  onChange={text('network')}
-                >
-                  <option value="outbound">{trans.__('May reach out')}</option>
-                  <option value="none">{trans.__('None')}</option>
-                </HTMLSelect>
-              )}
-            </Field>
-            <Field
-              label={trans.__('Memory limit')}
-              help={trans.__('For each notebook, as 4 GiB. Empty: no limit.')}
-              error={errors.memory}
-            >
-              {(id, by) => (
-                <input
-                  id={id}
-                  aria-describedby={by}
-                  className="jp-mod-styled"
-                  value={draft.memory}
-                  onChange={text('memory')}
-                />
-              )}
-            </Field>
-            <Field
-              label={trans.__('CPU limit')}
-              help={trans.__('Cores for each notebook. Empty: no limit.')}
-              error={errors.cpus}
-            >
-              {(id, by) => (
-                <input
-                  id={id}
-                  aria-describedby={by}
-                  className="jp-mod-styled"
-                  inputMode="decimal"
-                  value={draft.cpus}
-                  onChange={text('cpus')}
-                />
-              )}
-            </Field>
+            <MoreFields state={state} trans={trans} />
+            <LimitFields state={state} trans={trans} />
           </details>
         </div>
         <aside
           className="jp-MLOpsForm-summary"
           aria-label={trans.__('Summary')}
         >
-          <h3>{draft.name || trans.__('Unnamed')}</h3>
-          <p>{draft.description}</p>
-          <ul>
-            <li>{trans.__('Base: %1', draft.base || '—')}</li>
-            <li>
-              {trans._n(
-                '%1 Python package asked for',
-                '%1 Python packages asked for',
-                lines(draft.python).length
-              )}
-            </li>
-            <li>
-              {trans._n(
-                '%1 system package',
-                '%1 system packages',
-                lines(draft.apt).length
-              )}
-            </li>
-            {lines(draft.r).length > 0 && (
-              <li>
-                {trans._n(
-                  '%1 R package',
-                  '%1 R packages',
-                  lines(draft.r).length
-                )}
-              </li>
-            )}
-            {draft.date && <li>{trans.__('Packages as of %1', draft.date)}</li>}
-            <li>
-              {draft.network === 'none'
-                ? trans.__('No network in notebooks')
-                : trans.__('Notebooks may reach out')}
-            </li>
-          </ul>
+          <EnvironmentSummary draft={draft} trans={trans} />
           {failure && <Problem error={failure} />}
           <Button
             type="submit"
@@ -453,22 +237,4 @@ export function EnvironmentForm(props: {
       </div>
     </form>
   );
-}
-
-function explain(errors: DraftErrors, trans: TranslationBundle): DraftErrors {
-  const words: DraftErrors = {
-    name: trans.__(
-      'Use 1 to 40 lower-case letters, digits and hyphens, beginning and ending with a letter or digit.'
-    ),
-    base: trans.__('Choose a base image, or make one first.'),
-    variables: trans.__('Write each line as NAME=value.'),
-    secrets: trans.__('Write names only, without values.'),
-    smoke: trans.__(
-      'Write the path of a notebook as the file browser has it, such as tests/smoke.ipynb.'
-    ),
-    memory: trans.__('Write a size such as 4 GiB or 512 MB.'),
-    cpus: trans.__('Write a number of cores, such as 2.')
-  };
-  const keys = Object.keys(errors) as (keyof IEnvironmentDraft)[];
-  return Object.fromEntries(keys.map(key => [key, words[key]]));
 }

@@ -27,3 +27,42 @@ export function Field(props: {
     </div>
   );
 }
+
+/** A labelled text: of one line, or of `rows` lines where these are given. */
+export function TextField(props: {
+  label: string;
+  help?: string;
+  error?: string;
+  value: string;
+  rows?: number;
+  type?: 'text' | 'date';
+  inputMode?: 'decimal' | 'numeric';
+  placeholder?: string;
+  disabled?: boolean;
+  onChange: (text: string) => void;
+}): React.ReactElement {
+  const { label, help, error, rows, type, inputMode, onChange, ...same } =
+    props;
+  return (
+    <Field label={label} help={help} error={error}>
+      {(id, by) => {
+        const control = {
+          ...same,
+          id,
+          'aria-describedby': by,
+          'aria-invalid': !!error,
+          className: 'jp-mod-styled',
+          spellCheck: false,
+          onChange: (
+            event: React.ChangeEvent<HTMLInputElement | HTMLTextAreaElement>
+          ) => onChange(event.target.value)
+        };
+        return rows ? (
+          <textarea {...control} rows={rows} />
+        ) : (
+          <input {...control} type={type} inputMode={inputMode} />
+        );
+      }}
+    </Field>
+  );
+}

@@ -5,7 +5,7 @@ import * as React from 'react';
 import type { MlopsError } from '../api/error';
 import type { LimitChoice, Limits } from '../api/nouns';
 import { formatMemory } from '../format';
-import { Field } from './field';
+import { Field, TextField } from './field';
 import { Problem } from './problem';
 
 /** The fields as they are typed; empty means as the environment has it. */
@@ -87,18 +87,13 @@ export function LimitsForm(props: {
     placeholder: string,
     help?: string
   ) => (
-    <Field label={label} help={help}>
-      {(id, by) => (
-        <input
-          id={id}
-          aria-describedby={by}
-          className="jp-mod-styled"
-          placeholder={placeholder}
-          value={draft[name]}
-          onChange={event => change({ [name]: event.target.value })}
-        />
-      )}
-    </Field>
+    <TextField
+      label={label}
+      help={help}
+      placeholder={placeholder}
+      value={draft[name]}
+      onChange={text => change({ [name]: text })}
+    />
   );
   return (
     <div className="jp-MLOpsLimits">

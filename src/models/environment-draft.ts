@@ -19,12 +19,19 @@ export interface IEnvironmentDraft {
   network: 'outbound' | 'none';
   cpus: string;
   memory: string;
+  pids: string;
+  gpus: string;
 }
 
-/** Field name to what is wrong with it. */
+/** Field name to what is wrong with it: the text itself, where it can be told. */
 export type DraftErrors = Partial<Record<keyof IEnvironmentDraft, string>>;
 
 const NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
+const PYTHON = /^[A-Za-z0-9][\w.-]*\s*(\[|[<>=!~@;(]|$)/;
+const APT = /^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/]\S+)?$/;
+const R = /^[A-Za-z][A-Za-z0-9.]*\s*([=>]=\s*[\w.-]+)?$/;
+/** As the server has it where nothing is said. */
+const PIDS = '4096';
 const UNITS: Record<string, number> = {
   '': 1024 ** 3,
   MB: 1e6,
@@ -66,7 +73,9 @@ export function emptyDraft(base: string): IEnvironmentDraft {
     date: '',
     network: 'outbound',
     cpus: '',
-    memory: ''
+    memory: '',
+    pids: PIDS,
+    gpus: ''
   };
 }
 
@@ -89,34 +98,39 @@ export function draftOf(spec: EnvironmentSpec): IEnvironmentDraft {
     date: spec.date ?? '',
     network: spec.network === 'none' ? 'none' : 'outbound',
     cpus: resources?.cpus ? String(resources.cpus) : '',
-    memory: resources?.memory ? formatMemory(resources.memory) : ''
+    memory: resources?.memory ? formatMemory(resources.memory) : '',
+    pids: String(resources?.pids ?? PIDS).replace(/^0$/, ''),
+    gpus: resources?.gpus ? String(resources.gpus) : ''
   };
 }
 
-/** What can be seen to be wrong before the server is asked. Keys of messages are translated by the form. */
+/** What can be seen to be wrong before the server is asked. */
 export function problemsOf(draft: IEnvironmentDraft): DraftErrors {
   const errors: DraftErrors = {};
-  if (!NAME.test(draft.name)) {
-    errors.name = 'name';
-  }
-  if (!draft.base) {
-    errors.base = 'base';
-  }
-  if (lines(draft.variables).some(line => !/^[A-Za-z_]\w*=/.test(line))) {
-    errors.variables = 'variables';
-  }
-  if (lines(draft.secrets).some(line => !/^[A-Za-z_]\w*$/.test(line))) {
-    errors.secrets = 'secrets';
-  }
-  if (draft.smoke.trim() && !draft.smoke.trim().endsWith('.ipynb')) {
-    errors.smoke = 'smoke';
-  }
-  if (parseMemory(draft.memory) === null) {
-    errors.memory = 'memory';
-  }
-  if (draft.cpus && !(Number(draft.cpus) > 0)) {
-    errors.cpus = 'cpus';
-  }
+  const check = (
+    key: keyof IEnvironmentDraft,
+    wrong: string | boolean | undefined
+  ) => {
+    if (wrong) {
+      errors[key] = wrong === true ? draft[key] : wrong;
+    }
+  };
+  const odd = (text: string, good: RegExp) =>
+    lines(text).find(line => !good.test(line));
+  const whole = (text: string) => /^\d*$/.test(text.trim());
+  check('name', !NAME.test(draft.name));
+  check('base', !draft.base);
+  check('python', odd(draft.python, PYTHON));
+  check('apt', odd(draft.apt, APT));
+  check('r', odd(draft.r, R));
+  check('variables', odd(draft.variables, /^[A-Za-z_]\w*=/));
+  check('secrets', odd(draft.secrets, /^[A-Za-z_]\w*$/));
+  const smoke = draft.smoke.trim();
+  check('smoke', !!smoke && !smoke.endsWith('.ipynb'));
+  check('memory', parseMemory(draft.memory) === null);
+  check('cpus', !!draft.cpus && !(Number(draft.cpus) > 0));
+  check('pids', !whole(draft.pids));
+  check('gpus', !whole(draft.gpus));
   return errors;
 }
 
@@ -176,7 +190,9 @@ export function specOf(
     resources: {
       ...before?.resources,
       cpus: Number(draft.cpus) || 0,
-      memory: memory ?? 0
+      memory: memory ?? 0,
+      pids: Number(draft.pids) || 0,
+      gpus: Number(draft.gpus) || 0
     }
   } as EnvironmentSpec;
 }
