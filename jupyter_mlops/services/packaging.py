@@ -25,6 +25,7 @@ from ..core.layout import (
     LABEL_OWNER,
     LABEL_PREFIX,
     LABEL_REVISION,
+    SERVE_SPEC,
 )
 from ..core.model_package import Candidates, ContractReport, Handler, ModelPackage, Sample
 from ..core.ports import Blobs, Engine, EngineProvider, ImageConfig, Progress, Store
@@ -184,7 +185,7 @@ class Packaging:
             files = files.used(used)
             progress.phase("model", f"Packing {', '.join(files.model)}")
             digest = await anyio.to_thread.run_sync(_pack, files, packed)
-            layer = serving_layer(_spec(snapshot, name, handler, files, request))
+            layer = serving_layer(_spec(snapshot, name, handler, files, request, digest))
             parts = _Parts(snapshot, image.id, name, handler, files, request, packed, digest, layer)
             known = await self._store.packages.get(parts.id)
             if known is not None and await engine.image(known.image) is not None:
@@ -203,7 +204,7 @@ class Packaging:
         made: list[str] = []
         try:
             image_id = await assemble(
-                engine, parts.image, parts.layer, self._image_config(parts, ref),
+                engine, parts.image, _with_id(parts), self._image_config(parts, ref),
                 self._settings.owner,
             )  # fmt: skip
             size = parts.archive.stat().st_size
@@ -326,7 +327,12 @@ def _check_request(handler: Handler, path: str, request: SampleFiles) -> None:
 
 
 def _spec(
-    snapshot: Snapshot, name: str, handler: Handler, files: PackageFiles, request: SampleFiles
+    snapshot: Snapshot,
+    name: str,
+    handler: Handler,
+    files: PackageFiles,
+    request: SampleFiles,
+    model: str,
 ) -> bytes:
     """serve.json: what the serving layer serves, and where it comes from."""
     described: dict[str, str] = {
@@ -338,6 +344,8 @@ def _spec(
     spec = {
         "schema": 1,
         "name": name,
+        "model": model,
+        "model_schema": _schema(files.code[files.handler].with_name("schema.json")),
         "handler": {
             "kind": handler.kind,
             "path": files.handler,
@@ -353,6 +361,20 @@ def _spec(
         },
     }
     return json.dumps(spec, sort_keys=True, indent=1).encode()
+
+
+def _with_id(parts: _Parts) -> dict[str, bytes]:
+    """The layer that says which package it is; the id is made of the layer that does not."""
+    spec = json.loads(parts.layer[SERVE_SPEC]) | {"package": parts.id}
+    return parts.layer | {SERVE_SPEC: json.dumps(spec, sort_keys=True, indent=1).encode()}
+
+
+def _schema(file: Path) -> object:
+    """What the export of a live variable wrote beside its handler; null without one."""
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _pack(files: PackageFiles, target: Path) -> str:

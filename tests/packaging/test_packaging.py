@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import tarfile
 from dataclasses import replace
@@ -118,13 +119,17 @@ async def test_what_the_layer_holds(services: Any, tiny_environment: Tiny, tmp_p
     )
     container = await engine.create(spec)
     try:
-        with tarfile.open(
-            fileobj=io.BytesIO(await engine.get_archive(container, "/opt/mlops"))
-        ) as t:
+        held = await engine.get_archive(container, "/opt/mlops")
+        with tarfile.open(fileobj=io.BytesIO(held)) as t:
             members = {member.name: member for member in t}
     finally:
         await engine.remove(container)
-    assert f"mlops/{Path(SERVE_SPEC).name}" in members
+    with tarfile.open(fileobj=io.BytesIO(held)) as t:
+        file = t.extractfile(f"mlops/{Path(SERVE_SPEC).name}")
+        assert file is not None
+        spec = json.load(file)
+    assert spec["package"] == made.id and spec["model"] == made.model
+    assert spec["snapshot"]["id"] == made.snapshot
     assert f"mlops/{Path(SERVE_DIR).name}/start.py" in members
     assert {(m.uid, m.gid, m.mtime) for m in members.values()} == {(0, 0, 0)}
     assert not any("__pycache__" in name for name in members)

@@ -122,14 +122,16 @@ class Servers:
         function: str = "",
         files: dict[str, bytes] | None = None,
         sample: dict[str, str] | None = None,
+        spec: dict[str, Any] | None = None,
         python: Path | str = sys.executable,
         wait: bool = True,
         descriptors: int = 0,
         **environment: str,
     ) -> Server:
-        """Start one with this handler, and at most ``descriptors`` open files if not 0.
+        """Start one with this handler.
 
-        ``environment`` is added to the process's own.
+        ``spec`` is more of its serve.json, ``descriptors`` how many open files it may have if not
+        0, and ``environment`` is added to the process's own.
         """
         number = len(self.running)
         root = self.folder / f"server{number}"
@@ -137,11 +139,12 @@ class Servers:
         (root / "model/code/inference.py").write_text(textwrap.dedent(code))
         for name, content in (files or {}).items():
             (root / "model" / name).write_bytes(content)
-        spec = {
+        content = {
+            **(spec or {}),
             "handler": {"kind": kind, "path": "inference.py", "function": function},
             "sample": sample or {"content_type": "application/json"},
         }
-        (root / "serve.json").write_text(json.dumps(spec))
+        (root / "serve.json").write_text(json.dumps(content))
         env = {
             "PATH": os.environ["PATH"],
             "HOME": str(root),

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 
-from . import http1
+from . import answers, http1
 from .errors import Refused
 from .stream import Stream
 
@@ -19,9 +19,6 @@ MOST_CONNECTIONS = 12000
 LARGE = 64 * 1024
 BUFFERED_BODIES = 10
 """Bodies of the largest size that may be on their way in at once."""
-
-_heads = {}
-"""Answer heads by (status, meta, keep alive)."""
 
 
 class Connection(asyncio.Protocol):
@@ -249,58 +246,67 @@ class Connection(asyncio.Protocol):
         else:
             self.answer(*answer)
 
-    def answer(self, status, meta, body):
-        """Write the answer to the request in hand; ``meta`` is content type and headers."""
+    def _dated(self, identity):
+        """The headers after those that are always the same."""
+        date = self.front.date
+        return b"%bX-Request-Id: %b\r\n" % (date, identity) if identity else date
+
+    def answer(self, status, meta, body, identity=b""):
+        """Write the answer to the request in hand; ``meta`` is content type and headers.
+
+        ``identity`` is the request's id: known of those that a worker was asked, if it is told.
+        """
         if self._held:
             self._release()
         head, front = self._head, self.front
         if self._ending or head is None:
             return
+        if status >= 400 and not identity:
+            identity = head.identity or front.pool.identity(next(front.pool.numbers))
         # Probes come every few seconds, and why they fail has been logged once.
         if front.settings.access_log or (status >= 400 and head.path != "/ping"):
             text = body[:1000].decode("utf-8", "replace") if status >= 400 else ""
-            front.log("request", text, status, method=head.method, path=head.path)
+            front.log("request", text, status, method=head.method, path=head.path,
+                      request=identity.decode())  # fmt: skip
         keep = head.keep_alive and not front.draining and (bool(self._buffer) or not self._eof)
-        prefix = _heads.get((status, meta, keep)) or _answer_head(status, meta, keep)
+        prefix = answers.HEADS.get((status, meta, keep)) or answers.head(status, meta, keep)
+        date = self._dated(identity) if identity else front.date
         if head.method == "HEAD":
-            self.transport.write(
-                b"%b%bContent-Length: %d\r\n\r\n" % (prefix, front.date, len(body))
-            )
+            self.transport.write(b"%b%bContent-Length: %d\r\n\r\n" % (prefix, date, len(body)))
         elif len(body) > LARGE:
-            self.transport.write(
-                b"%b%bContent-Length: %d\r\n\r\n" % (prefix, front.date, len(body))
-            )
+            self.transport.write(b"%b%bContent-Length: %d\r\n\r\n" % (prefix, date, len(body)))
             self.transport.write(body)
         else:
             self.transport.write(
-                b"%b%bContent-Length: %d\r\n\r\n%b" % (prefix, front.date, len(body), body)
+                b"%b%bContent-Length: %d\r\n\r\n%b" % (prefix, date, len(body), body)
             )
         self._answered(keep)
 
-    def begin_stream(self, status, meta, link, number):
+    def begin_stream(self, status, meta, link, request):
         """The answer to the request in hand comes in pieces: the Stream that takes them."""
         if self._held:
             self._release()
         head = self._head
         if self._ending or head is None:
-            stream = Stream(self, link, number, status, False)
+            stream = Stream(self, link, request, status, False)
             stream.leave()
             return stream
-        stream = self._stream = Stream(self, link, number, status, head.modern)
-        prefix = _answer_head(status, meta, self._keeps())
+        stream = self._stream = Stream(self, link, request, status, head.modern)
+        prefix = answers.head(status, meta, self._keeps())
         coding = b"Transfer-Encoding: chunked\r\n\r\n" if head.modern else b"\r\n"
-        self.transport.write(prefix + self.front.date + coding)
+        self.transport.write(prefix + self._dated(request.given) + coding)
         return stream
 
     def end_stream(self, whole):
         """The last piece was written; of a broken one nothing may follow."""
-        status, self._stream = self._stream.status, None
+        stream, self._stream = self._stream, None
         head, self.deadline = self._head, 0.0
         if self._ending or head is None:
             return
         if self.front.settings.access_log or not whole:
             how = "" if whole else "The streamed answer was broken off."
-            self.front.log("request", how, status, method=head.method, path=head.path)
+            self.front.log("request", how, stream.status, method=head.method, path=head.path,
+                           request=stream.request.identity().decode())  # fmt: skip
         self._answered(whole and self._keeps())
 
     def _keeps(self):
@@ -324,10 +330,12 @@ class Connection(asyncio.Protocol):
     def _refuse(self, refused):
         """Answer what cannot be read, and close: where the next request begins is not known."""
         head = self._head
-        self.front.log("refused", refused.message, refused.status)
+        identity = self.front.pool.identity(next(self.front.pool.numbers))
+        name = identity.decode()
+        self.front.log("refused", refused.message, refused.status, request=name)
         body = json.dumps({"error": refused.message}).encode()
-        prefix = _answer_head(refused.status, b"application/json", False)
-        text = b"%b%bContent-Length: %d\r\n\r\n" % (prefix, self.front.date, len(body))
+        prefix = answers.head(refused.status, b"application/json", False)
+        text = b"%b%bContent-Length: %d\r\n\r\n" % (prefix, self._dated(identity), len(body))
         self.transport.write(text if head is not None and head.method == "HEAD" else text + body)
         self._release()
         self._missing = 0
@@ -374,24 +382,3 @@ class Connection(asyncio.Protocol):
         begun = self._busy or self._missing or self._chunks is not None or self._buffer
         if not begun and not self._ending:
             self.transport.close()
-
-
-def _answer_head(status, meta, keep):
-    """Status line and headers up to Date; cached, since the same few come again and again."""
-    content_type, _, headers = meta.partition(b"\x00")
-    lines = [b"HTTP/1.1 %d %b" % (status, http1.REASONS.get(status, "Status").encode())]
-    if content_type:
-        lines.append(b"Content-Type: " + content_type)
-    if headers:
-        lines += headers.split(b"\x00")
-    if status == 503:
-        lines.append(b"Retry-After: 1")
-    if status == 405:
-        lines.append(b"Allow: GET, HEAD, POST")
-    if not keep:
-        lines.append(b"Connection: close")
-    text = b"\r\n".join(lines) + b"\r\n"
-    if len(_heads) >= 256:
-        _heads.clear()
-    _heads[(status, meta, keep)] = text
-    return text

@@ -55,6 +55,7 @@ class Front:
             "/invocations": ("POST", None),
             "/execution-parameters": ("GET", self._parameters),
             "/metrics": ("GET", self._metrics),
+            "/provenance": ("GET", self._provenance),
         }
 
     # ------------------------------------------------------------------------------- routes
@@ -87,6 +88,25 @@ class Front:
         }
         return 200, b"application/json", json.dumps(parameters).encode()
 
+    def _provenance(self):
+        """Where what is served here comes from, as far as the image says it."""
+        spec = self.spec
+        sample = spec.get("sample") or {}
+        found = {
+            "package": {
+                "id": spec.get("package", ""),
+                "name": spec.get("name", ""),
+                "model": spec.get("model", ""),
+                "model_files": spec.get("model_files", []),
+                "handler": spec.get("handler", {}),
+            },
+            "snapshot": spec.get("snapshot"),
+            "schema": spec.get("model_schema"),
+            "sample": {name: sample.get(name, "") for name in ("content_type", "accept")},
+            "python": sys.version.split()[0],
+        }
+        return 200, b"application/json", json.dumps(found).encode()
+
     def _metrics(self):
         pool = self.pool
         text = self.metrics.text(
@@ -95,6 +115,7 @@ class Front:
                 ("mlops_workers_ready", "Workers with a loaded model.", "gauge", pool.ready_count),
                 ("mlops_worker_restarts_total", "Workers that ended.", "counter", pool.restarts),
                 ("mlops_requests_in_flight", "Waiting or running.", "gauge", pool.in_flight),
+                ("mlops_requests_queued", "For a worker.", "gauge", len(pool.queue)),
                 ("mlops_connections", "Open connections.", "gauge", len(self.connections)),
                 ("mlops_connections_limit", "At most.", "gauge", self.most_connections),
                 ("mlops_uptime_seconds", "Since start.", "gauge", time.time() - self.began),
@@ -118,7 +139,7 @@ class Front:
 
     def submit(self, connection, head, body):
         """Hand a request to the model; its ``reply`` is called once, or it streams."""
-        request = Request(self, connection, head.meta, body)
+        request = Request(self, connection, head, body)
         if not self.pool.submit(request):
             busy = "Too many requests are waiting." if self.pool.ready_count else ""
             text = busy or self.pool.problem or "The model is being loaded."

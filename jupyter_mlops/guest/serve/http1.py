@@ -18,6 +18,7 @@ _NAME = re.compile(TOKEN)
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_IDENTITY = re.compile(rb"[\x21-\x7e]{1,128}")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 REASONS = {
@@ -36,7 +37,10 @@ class Head:
     ``headers`` maps lower-case names to values; of a repeated one, the values joined by a comma.
     """
 
-    __slots__ = ("expects", "headers", "keep_alive", "length", "meta", "method", "modern", "path")
+    __slots__ = (
+        "expects", "headers", "identity", "keep_alive", "length", "meta", "method", "modern",
+        "path",
+    )  # fmt: skip
 
     def __init__(self, method, path, modern, headers, length, keep_alive, expects):
         self.method = method
@@ -46,13 +50,24 @@ class Head:
         self.length = length
         self.keep_alive = keep_alive
         self.expects = expects
+        self.identity = identity(headers)
         self.meta = b"\x00".join(
             (
                 headers.get(b"content-type", b""),
                 headers.get(b"accept", b""),
                 headers.get(b"x-amzn-sagemaker-custom-attributes", b""),
+                self.identity,
             )
         )
+
+
+def identity(headers):
+    """What the caller calls this request, for the logs; empty where it has no usable name."""
+    for name in (b"x-amzn-sagemaker-inference-id", b"x-request-id", b"x-ms-client-request-id"):
+        value = headers.get(name, b"")
+        if _IDENTITY.fullmatch(value) is not None:
+            return value
+    return b""
 
 
 def head_end(buffer):

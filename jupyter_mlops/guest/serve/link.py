@@ -15,7 +15,6 @@ class Link(asyncio.Protocol):
         """Id to the request, oldest first."""
         self.transport = None
         self._loop = asyncio.get_running_loop()
-        self._number = 0
         self._out = []
         self._parts = []
         self._have = 0
@@ -45,7 +44,7 @@ class Link(asyncio.Protocol):
         self.transport = transport
 
     def ask(self, request):
-        self._number = number = (self._number + 1) & 0xFFFFFFFF
+        request.number = number = next(self.pool.numbers) & 0xFFFFFFFF
         self.waiting[number] = request
         out = self._out
         if not out:
@@ -98,7 +97,7 @@ class Link(asyncio.Protocol):
             request = self.waiting.get(number)
             if request is not None:
                 self.worker.turn = self._loop.time()
-                request.piece(self, number, status, meta, body)
+                request.piece(self, status, meta, body)
         elif kind == frames.END:
             request = self.waiting.pop(number, None)
             if request is not None:

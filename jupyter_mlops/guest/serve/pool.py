@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import itertools
 import json
 import os
 import signal
@@ -56,6 +57,10 @@ class Pool:
         self.workers = []
         self._descriptors = descriptors
         """Open files that workers may have."""
+        self.numbers = itertools.count(1)
+        """Of requests, over all workers."""
+        self.name = os.urandom(4).hex()
+        """Of this run of the service, in the ids of requests."""
         self.queue = collections.deque()
         self.restarts = 0
         self.window = 4
@@ -91,7 +96,7 @@ class Pool:
         worker.began = self._loop.time()
         worker.process = subprocess.Popen(  # noqa: ASYNC220 (2 ms, and we reap by ourselves)
             [sys.executable, START, "worker", str(theirs.fileno()), str(their_control.fileno()),
-             str(self._descriptors)],
+             str(self._descriptors), self.name],
             pass_fds=(theirs.fileno(), their_control.fileno()), stdin=subprocess.DEVNULL,
             env=self._environment(), start_new_session=True,
         )  # fmt: skip
@@ -225,6 +230,10 @@ class Pool:
     @property
     def ready_count(self):
         return len(self._live)
+
+    def identity(self, number):
+        """The id of a request whose caller gave it none; workers make the same of its number."""
+        return b"%b-%x" % (self.name.encode(), number)
 
     @property
     def in_flight(self):

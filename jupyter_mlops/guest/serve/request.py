@@ -13,18 +13,38 @@ class Request:
     off: the worker has gone, or we go.
     """
 
-    __slots__ = ("attempts", "began", "body", "connection", "front", "meta", "sent", "stream")
+    __slots__ = (
+        "attempts",
+        "began",
+        "body",
+        "connection",
+        "front",
+        "given",
+        "meta",
+        "number",
+        "sent",
+        "stream",
+    )
 
-    def __init__(self, front, connection, meta, body):
+    def __init__(self, front, connection, head, body):
         self.front = front
         self.connection = connection
-        self.meta = meta
+        self.meta = head.meta
+        self.given = head.identity
+        """The caller's id of it."""
+        self.number = 0
+        """Of its frames; 0 before it was sent to a worker."""
         self.body = body
         self.attempts = 0
         self.began = time.perf_counter()
         self.sent = 0
         """Bytes of a streamed answer."""
         self.stream = None
+
+    def identity(self):
+        """The id of this request in the logs, and in the answer of one that failed."""
+        pool = self.front.pool
+        return self.given or pool.identity(self.number or next(pool.numbers))
 
     def reply(self, status, meta, body):
         """The whole answer; without a ``meta``, a sentence that says why there is none."""
@@ -37,18 +57,19 @@ class Request:
         if not meta:
             _, meta, body = problem(status, body.decode("utf-8", "replace"))
         try:
-            self.connection.answer(status, meta, body)
+            named = self.given or status >= 400 or front.settings.access_log
+            self.connection.answer(status, meta, body, self.identity() if named else b"")
         except Exception as error:
             # Whatever happens to one client must not reach the worker's link, or others.
             logs.write("answer_failed", sentence(error), "error")
             self.connection.abort()
 
-    def piece(self, link, number, status, meta, body):
+    def piece(self, link, status, meta, body):
         """A part of the answer from the worker at ``link``; the first one brings the meta."""
         self.sent += len(body)
         try:
             if self.stream is None:
-                self.stream = self.connection.begin_stream(status, meta, link, number)
+                self.stream = self.connection.begin_stream(status, meta, link, self)
             self.stream.write(body)
         except Exception as error:
             logs.write("answer_failed", sentence(error), "error")
@@ -61,5 +82,6 @@ class Request:
         metrics.record(stream.status, seconds, len(self.body), self.sent)
         if error and not stream.left:
             metrics.broken += 1
-            logs.write("stream_broken", error, "error", sent=self.sent)
+            name = self.identity().decode()
+            logs.write("stream_broken", error, "error", sent=self.sent, request=name)
         stream.finish(whole=not error)

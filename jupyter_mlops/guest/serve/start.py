@@ -1,4 +1,4 @@
-"""Entry point in the image: ``python -I …/start.py serve``; workers: ``worker <fd> <fd> <files>``.
+"""Entry point in the image: ``python -I …/start.py serve``; workers: ``worker …``.
 
 The package is loaded by its file, under a name that no user's module has, so that neither side
 can shadow the other's modules.
@@ -33,7 +33,7 @@ def main(arguments):
         here = os.path.dirname(os.path.abspath(__file__))
         sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != here]
         load("machine").fewer_descriptors(int(arguments[3]))
-        load("worker").main(int(arguments[1]), int(arguments[2]))
+        load("worker").main(int(arguments[1]), int(arguments[2]), arguments[4])
     elif command == "serve":
         sys.exit(load("front").main())
     else:

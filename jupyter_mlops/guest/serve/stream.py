@@ -10,12 +10,12 @@ AHEAD = 1024 * 1024
 class Stream:
     """Between a worker's link and a client's connection, while the answer lasts."""
 
-    __slots__ = ("_chunked", "_connection", "_link", "_number", "left", "status")
+    __slots__ = ("_chunked", "_connection", "_link", "left", "request", "status")
 
-    def __init__(self, connection, link, number, status, chunked):
+    def __init__(self, connection, link, request, status, chunked):
         self._connection = connection
         self._link = link
-        self._number = number
+        self.request = request
         self._chunked = chunked
         self.status = status
         self.left = False
@@ -40,7 +40,7 @@ class Stream:
         if not self.left:
             self.left = True
             self._link.resume()
-            self._link.cancel(self._number)
+            self._link.cancel(self.request.number)
 
     def finish(self, whole):
         """End it; one that is not whole visibly, without a last chunk."""

@@ -17,8 +17,11 @@ FLUSH_SECONDS = 0.002
 """Answers wait this long at most for those behind them."""
 
 
-def main(descriptor, control):
-    """Serve on the inherited socket until the front closes it; ``control`` says what to cancel."""
+def main(descriptor, control, run):
+    """Serve on the inherited socket until the front closes it; ``control`` says what to cancel.
+
+    ``run`` is the name of the front's run, in the ids of requests.
+    """
     link = socket.socket(fileno=descriptor)
     control = socket.socket(fileno=control)
     control.setblocking(False)
@@ -39,7 +42,7 @@ def main(descriptor, control):
     facts = {"resident": machine.resident(), "load_seconds": round(time.perf_counter() - began, 3)}
     text = json.dumps(facts).encode()
     _send(link, [frames.pack(frames.READY, 0, b"", len(text)), text])
-    _serve(link, control, handler)
+    _serve(link, control, handler, run)
     # No interpreter shutdown: libraries' threads and atexit hooks may hang there.
     sys.stdout.flush()
     sys.stderr.flush()
@@ -56,7 +59,7 @@ def _load(settings):
         logs.write("warming_up", "The model is loaded; it answers the sample once.")
         body = base64.b64decode(sample["body"])
         status, _, answer = _answer(
-            handler, body, sample.get("content_type", ""), sample.get("accept", ""), ""
+            handler, body, [sample.get("content_type", ""), sample.get("accept", ""), "", "sample"]
         )
         if isinstance(answer, pieces.Pieces):
             status, answer = _exhaust(answer)
@@ -91,7 +94,7 @@ def _reason(error):
     return text
 
 
-def _serve(link, control, handler):
+def _serve(link, control, handler, run):
     """Read frames, answer each; answers that are ready together are sent together."""
     metas = {}
     buffer = bytearray(1 << 20)
@@ -133,13 +136,13 @@ def _serve(link, control, handler):
         if told is None:
             if len(metas) > 256:
                 metas.clear()
-            told = metas[meta] = [part.decode("latin-1") for part in meta.split(b"\x00")]
+            told = metas[meta] = [*(part.decode("latin-1") for part in meta.split(b"\x00")), run]
         began = clock()
-        status, answer_meta, answer = _answer(handler, body, *told)
+        status, answer_meta, answer = _answer(handler, body, told, header[1])
         if answer.__class__ is not bytes:
             _send(link, out)
             out, out_bytes = [], 0
-            _stream(link, control, header[1], status, answer_meta, answer)
+            _stream(link, control, header[1], status, answer_meta, answer, told)
             continue
         now = clock()
         if not out:
@@ -153,15 +156,15 @@ def _serve(link, control, handler):
             out, out_bytes = [], 0
 
 
-def _answer(handler, body, content_type, accept, attributes):
+def _answer(handler, body, told, number=0):
     """(status, meta, body) of one request; an empty meta means that the body is a sentence."""
     try:
-        status, answer_type, answer, headers = handler(body, content_type, accept, attributes)
+        status, answer_type, answer, headers = handler(body, told[0], told[1], told[2])
         if answer.__class__ is pieces.Pieces:
             answer.start()
         meta = answer_type.encode("latin-1")
-        if attributes or headers:
-            meta += _headers(attributes, headers)
+        if told[2] or headers:
+            meta += _headers(told[2], headers)
         return status, meta, answer
     except Refused as refused:
         return refused.status, b"", refused.message.encode()
@@ -169,11 +172,11 @@ def _answer(handler, body, content_type, accept, attributes):
         text = sentence(error)
         if isinstance(error, OSError) and error.errno == 30:
             text += ". Only /tmp can be written to here."
-        logs.write("handler_failed", text, "error", traceback=traceback.format_exc())
+        _failed(error, told, number, text)
         return 500, b"", text.encode()
 
 
-def _stream(link, control, number, status, meta, answer):
+def _stream(link, control, number, status, meta, answer, told):
     """Send pieces as they come: sending blocks while the client is behind."""
     began = time.perf_counter()
     text = b""
@@ -184,17 +187,30 @@ def _stream(link, control, number, status, meta, answer):
             _send(link, [frames.pack(frames.CHUNK, number, meta, len(piece), status), piece])
             meta = b""
             if _cancelled(control, number):
-                logs.write("stream_left", "The client went away; the handler was stopped.")
+                logs.write(
+                    "stream_left", "The client went away: stopped.", request=_name(told, number)
+                )
                 break
     except Exception as error:
         status, meta, text = 500, b"", sentence(error).encode()
-        logs.write("handler_failed", text.decode(), "error", traceback=traceback.format_exc())
+        _failed(error, told, number, text.decode())
     try:
         answer.close()
     except Exception as error:
-        logs.write("handler_failed", sentence(error), "error", traceback=traceback.format_exc())
+        _failed(error, told, number, sentence(error))
     micros = int((time.perf_counter() - began) * 1e6)
     _send(link, [frames.pack(frames.END, number, meta, len(text), status, micros), text])
+
+
+def _name(told, number):
+    """The request's id: its caller's, or one made of its number, as the front makes it."""
+    return told[3] or "%s-%x" % (told[4], number)
+
+
+def _failed(error, told, number, text):
+    """One line for the log, with the traceback."""
+    where = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    logs.write("handler_failed", text, "error", request=_name(told, number), traceback=where)
 
 
 def _cancelled(control, number):
