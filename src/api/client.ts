@@ -21,6 +21,8 @@ import type {
   IPackageRequest,
   KernelStatus,
   LimitChoice,
+  LiveExport,
+  LiveModels,
   Limits,
   ModelPackage,
   Operation,
@@ -125,6 +127,19 @@ export class MlopsClient {
 
   kernel(id: string): Promise<KernelStatus> {
     return this._get(`kernels/${id}`);
+  }
+
+  /** Variables of the kernel's process that can be exported. */
+  liveModels(id: string): Promise<LiveModels> {
+    return this._get(`kernels/${id}/models`);
+  }
+
+  /** Write a variable into the project, with the notebook's own prediction. */
+  exportLive(
+    id: string,
+    body: { model: string; sample: string; name: string }
+  ): Promise<LiveExport> {
+    return this._post(`kernels/${id}/models`, body);
   }
 
   kernels(): Promise<KernelStatus[]> {

@@ -1,6 +1,8 @@
 import { Dialog, showDialog } from '@jupyterlab/apputils';
+import type { INotebookTracker } from '@jupyterlab/notebook';
 import * as React from 'react';
 
+import type { LiveExport } from '../api/nouns';
 import { DeploymentConsole } from '../components/deployment-console';
 import { ExportWizard } from '../components/export-wizard';
 import { exportIcon } from '../icons';
@@ -8,12 +10,14 @@ import { ExportModel } from '../models/export';
 import type { Pages } from '../widgets/pages';
 import { describedBy, ICommandContext, target } from './context';
 import { CommandIDs } from './ids';
+import { exportLive } from './live-export';
 import { follow } from './notify';
 
 /** Commands on exports and deployments. */
 export function addDeploymentCommands(
   context: ICommandContext,
-  pages: Pages
+  pages: Pages,
+  notebooks: INotebookTracker | null
 ): void {
   const { app, mlops, trans } = context;
   const { commands } = app;
@@ -33,14 +37,22 @@ export function addDeploymentCommands(
       }
     }),
     execute: async args => {
-      const id =
-        target(app, args, 'id', 'snapshot') ||
-        (await commands.execute(CommandIDs.freeze));
+      let id = target(app, args, 'id', 'snapshot');
+      let live: LiveExport | undefined;
+      if (!id) {
+        const kernel = notebooks?.currentWidget?.sessionContext.session?.kernel;
+        const exported = kernel && (await exportLive(context, kernel.id));
+        if (exported === null) {
+          return;
+        }
+        live = exported;
+        id = await commands.execute(CommandIDs.freeze);
+      }
       if (!id) {
         return;
       }
       const name = mlops.snapshots.items.find(s => s.id === id)?.name ?? id;
-      const model = new ExportModel(mlops, id);
+      const model = new ExportModel(mlops, id, live);
       pages.open({
         id: `jupyter-mlops-export-${id}`,
         label: trans.__('Export: %1', name),

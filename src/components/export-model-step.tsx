@@ -57,6 +57,13 @@ export function ModelStep(props: {
         choices={candidates.models}
         onChange={value => model.choose({ model: value })}
       />
+      {model.trustedOnly && (
+        <p className="jp-MLOpsField-help jp-mod-warn">
+          {trans.__(
+            'Trusted only: loading this file runs what is in it. Give it only to those who trust its author.'
+          )}
+        </p>
+      )}
       <Choice
         label={trans.__('Handler')}
         help={trans.__('The Python file that answers requests.')}
@@ -101,7 +108,12 @@ function Choice(props: {
   empty?: string;
   onChange: (value: string) => void;
 }): React.ReactElement {
-  const { label, help, value, choices, empty, onChange } = props;
+  const { label, help, value, empty, onChange } = props;
+  // What was exported from a notebook may have a name that no model is known by.
+  const choices =
+    !value || props.choices.includes(value)
+      ? props.choices
+      : [value, ...props.choices];
   return (
     <Field label={label} help={help}>
       {(id, by) => (

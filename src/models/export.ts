@@ -6,6 +6,7 @@ import type {
   Candidates,
   Deployment,
   IInvocation,
+  LiveExport,
   ModelPackage,
   Operation,
   Plan,
@@ -38,7 +39,9 @@ export interface IModelChoice {
 export class ExportModel {
   constructor(
     private _mlops: IMlops,
-    readonly snapshot: string
+    readonly snapshot: string,
+    /** What was written for a model of the notebook; without it files are chosen. */
+    readonly live?: LiveExport
   ) {}
 
   get changed(): ISignal<this, void> {
@@ -98,6 +101,20 @@ export class ExportModel {
           '',
         expected: expected ?? ''
       };
+      if (this.live) {
+        const { handler, sample, expected } = this.live;
+        const model = this.live.model[0];
+        const name = model.split('/').slice(-2)[0];
+        const called = this.live.function;
+        this.choice = {
+          name,
+          model,
+          handler,
+          function: called,
+          sample,
+          expected
+        };
+      }
       this.deploymentName = this.choice.name;
     });
   }
@@ -117,7 +134,7 @@ export class ExportModel {
         client.createPackage({
           snapshot: this.snapshot,
           name: choice.name,
-          model: [choice.model],
+          model: this._models(),
           handler: {
             kind: choice.function ? 'function' : 'inference',
             path: choice.handler,
@@ -180,6 +197,19 @@ export class ExportModel {
     this.step = STEPS[Math.min(STEPS.length - 1, index + 1)];
     this.error = null;
     this._changed.emit();
+  }
+
+  /** Loading the model runs what is in it: for those alone who trust its author. */
+  get trustedOnly(): boolean {
+    return (
+      this._models().some(path => /\.(joblib|pkl|pickle|pth?)$/.test(path)) ||
+      (!!this.live?.trusted_only && this.choice.model === this.live.model[0])
+    );
+  }
+
+  private _models(): string[] {
+    const { live, choice } = this;
+    return live?.model[0] === choice.model ? live.model : [choice.model];
   }
 
   private _request() {

@@ -66,7 +66,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     addSnapshotCommands(context, pages, notebooks, folder);
     addKernelCommands(context, notebooks);
     addSharingCommands(context);
-    addDeploymentCommands(context, pages);
+    addDeploymentCommands(context, pages, notebooks);
     notebooks?.currentChanged.connect(() => {
       app.commands.notifyCommandChanged(CommandIDs.freeze);
       app.commands.notifyCommandChanged(CommandIDs.limits);

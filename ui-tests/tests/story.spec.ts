@@ -85,6 +85,38 @@ test('its notebook runs in a container, is frozen and published', async ({
     timeout: 30_000
   });
   await page.screenshot({ path: `${SHOTS}/published-light.png` });
+
+  // A model that was never saved: from the variable to a package that passes.
+  await toolbar.getByRole('button', { name: 'Export to SageMaker' }).click();
+  await expect(
+    dialog.getByRole('radio', { name: /^model Pipeline/ })
+  ).toBeChecked({
+    timeout: 30_000
+  });
+  await expect(dialog.getByLabel('Sample', { exact: true })).toHaveValue(
+    'sample'
+  );
+  await expect(dialog).toContainText('it has the columns of the fit');
+  await dialog.getByLabel('Name', { exact: true }).fill('never-saved');
+  await page.screenshot({ path: `${SHOTS}/live-light.png` });
+  expect(await violations(page, '.jp-MLOpsLiveModel')).toEqual([]);
+  await dialog.getByRole('button', { name: 'Export' }).click();
+  await expect(dialog).toContainText('exported/never-saved/model.joblib', {
+    timeout: 30_000
+  });
+  await dialog.getByLabel('Name', { exact: true }).fill('never-saved');
+  await dialog.getByRole('button', { name: 'Freeze' }).click();
+  const wizard = page.locator('.jp-MLOpsExport');
+  await expect(wizard.getByLabel('Model file')).toHaveValue(
+    'exported/never-saved/model.joblib',
+    { timeout: MINUTE }
+  );
+  await expect(wizard).toContainText('Trusted only');
+  await wizard.getByRole('button', { name: 'Build and check' }).click();
+  await expect(wizard.getByText(/All \d+ checks passed/)).toBeVisible({
+    timeout: 2 * MINUTE
+  });
+  await expect(wizard).toContainText('Same prediction as in the notebook');
 });
 
 test('a teammate on another engine gets the same results', async ({
