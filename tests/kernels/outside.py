@@ -16,6 +16,10 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 from traitlets.config import Config
 
+from jupyter_mlops.core.layout import LABEL_KIND, LABEL_OWNER
+from tests.parts.engines import run_apart
+from tests.parts.services import open_services
+
 Message = dict[str, Any]
 
 
@@ -28,6 +32,21 @@ def jupyter_knows(config: Config, folder: Path) -> Iterator[None]:
         patch.setenv("JUPYTER_CONFIG_DIR", str(folder))
         patch.setenv("JUPYTER_PATH", config.Mlops.data_dir)
         yield
+
+
+def containers_of(config: Config) -> list[str]:
+    """Names of the containers of kernels, running or not."""
+
+    async def asked() -> list[str]:
+        services = open_services(config)
+        try:
+            engine = await services.engines.engine()
+            labels = {LABEL_OWNER: services.settings.owner, LABEL_KIND: "kernel"}
+            return sorted(container.name for container in await engine.list(labels))
+        finally:
+            await services.close()
+
+    return run_apart(asked())
 
 
 @dataclass

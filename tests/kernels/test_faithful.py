@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
 import jupyter_kernel_test
 import nbformat
 import pytest
@@ -18,22 +17,24 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 from traitlets.config import Config
 
-from jupyter_mlops.core.layout import LABEL_KIND, LABEL_OWNER
-from tests.parts.engines import OWNER
 from tests.parts.services import Tiny
 
-from .outside import BlockingKernel, Message, jupyter_knows
+from .outside import BlockingKernel, Message, containers_of, jupyter_knows
 
 pytestmark = pytest.mark.docker
 
 NAME = "mlops-tiny"
 
 
+@pytest.fixture(scope="module")
+def config(tiny_environment: Tiny, services_config: Config) -> Config:
+    """``test_faithful_podman.py`` has another one."""
+    return services_config
+
+
 @pytest.fixture(scope="module", autouse=True)
-def jupyter(
-    tiny_environment: Tiny, services_config: Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    with jupyter_knows(services_config, tmp_path_factory.mktemp("config")):
+def jupyter(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with jupyter_knows(config, tmp_path_factory.mktemp("config")):
         yield
 
 
@@ -43,15 +44,6 @@ def kernel(jupyter: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     kernel = BlockingKernel(NAME, tmp_path_factory.mktemp("work"))
     yield kernel
     kernel.close()
-
-
-def containers() -> list[str]:
-    client = docker.from_env()
-    try:
-        labels = [f"{LABEL_OWNER}={OWNER}", f"{LABEL_KIND}=kernel"]
-        return [c.name for c in client.containers.list(all=True, filters={"label": labels})]
-    finally:
-        client.close()
 
 
 class TestPublicSuite(jupyter_kernel_test.KernelTests):
@@ -332,14 +324,14 @@ def texts(content: Any) -> list[str]:
     return [cell.outputs[0].text.strip() for cell in content.cells]
 
 
-def test_nbclient_runs_a_notebook(jupyter: None, tmp_path: Path):
-    before = containers()
+def test_nbclient_runs_a_notebook(config: Config, tmp_path: Path):
+    before = containers_of(config)
     content = notebook()
     NotebookClient(
         content, kernel_name=NAME, timeout=60, resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
     assert texts(content) == ["12,345 /opt/env", str(tmp_path)]
-    assert containers() == before
+    assert containers_of(config) == before
 
 
 async def test_nbclient_runs_two_notebooks_at_once(jupyter: None, tmp_path: Path):
@@ -350,8 +342,8 @@ async def test_nbclient_runs_two_notebooks_at_once(jupyter: None, tmp_path: Path
     assert [texts(c) for c in contents] == [["12,345 /opt/env", str(tmp_path)]] * 2
 
 
-def test_jupyter_execute_runs_a_notebook(jupyter: None, tmp_path: Path):
-    before = containers()
+def test_jupyter_execute_runs_a_notebook(config: Config, tmp_path: Path):
+    before = containers_of(config)
     file = tmp_path / "a.ipynb"
     nbformat.write(notebook(), file)
     answer = subprocess.run(
@@ -368,4 +360,4 @@ def test_jupyter_execute_runs_a_notebook(jupyter: None, tmp_path: Path):
     assert answer.returncode == 0, answer.stderr
     assert texts(nbformat.read(file, as_version=4)) == ["12,345 /opt/env", str(tmp_path)]
     assert "Traceback" not in answer.stderr
-    assert containers() == before
+    assert containers_of(config) == before
