@@ -100,13 +100,16 @@ def wheel(folder: Path) -> Path:
     return file
 
 
+_NEEDED = ("data_dir", "runtime_dir", "engine", "engine_url", "owner")
+
+
 async def command_line(config: Config, *arguments: str) -> Any:
     """The JSON of ``jupyter mlops …`` in a process of its own."""
     settings = config.Mlops
     answer = await anyio.run_process(
         [
             *(sys.executable, "-m", "jupyter_mlops.cli.main"),
-            *(f"--Mlops.{k}={settings[k]}" for k in ("data_dir", "runtime_dir", "engine", "owner")),
+            *(f"--Mlops.{name}={settings[name]}" for name in _NEEDED if name in settings),
             *arguments,
             "--json",
         ],

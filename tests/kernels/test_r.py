@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ from tests.parts.r import index, source_package
 from tests.parts.services import Recorder, Tiny
 from tests.parts.waiting import wait_until
 
-from .conftest import MIB, Place, images_of
+from .conftest import MIB, Place
 from .outside import BlockingKernel, jupyter_knows
 
 pytestmark = pytest.mark.docker
@@ -33,11 +32,15 @@ pytestmark = pytest.mark.docker
 NAME = "mlops-tiny-r.ir"
 
 
+@pytest.fixture(scope="module")
+def known(r_environment: Tiny, services_config: Config) -> Config:
+    """Settings by which Jupyter knows the environment; ``test_r_podman.py`` has others."""
+    return services_config
+
+
 @pytest.fixture(scope="module", autouse=True)
-def jupyter(
-    r_environment: Tiny, services_config: Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    with jupyter_knows(services_config, tmp_path_factory.mktemp("config")):
+def jupyter(known: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with jupyter_knows(known, tmp_path_factory.mktemp("config")):
         yield
 
 
@@ -209,14 +212,22 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def kernel_images(
-    r_environment: Tiny, services_config: Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], str]]:
-    """Of the environment with R, on both engines."""
-    folder = tmp_path_factory.mktemp("images")
-    with images_of(r_environment, services_config, folder) as image:
-        yield image
-    shutil.rmtree(folder, ignore_errors=True)
+def kernel_images(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """Of the environment with R, which was built on both engines."""
+    names = {"docker": "r_environment", "podman": "r_environment_podman"}
+
+    def image(engine: str) -> str:
+        environment: Tiny = request.getfixturevalue(names[engine])
+        return environment.revision.image
+
+    return image
+
+
+@pytest.fixture
+def config(config: Config, engine_name: str, request: pytest.FixtureRequest) -> Config:
+    if engine_name == "podman":
+        config.Mlops.engine_url = request.getfixturevalue("podman_config").Mlops.engine_url
+    return config
 
 
 @pytest.fixture

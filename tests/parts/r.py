@@ -17,7 +17,7 @@ import pytest
 from traitlets.config import Config
 
 from .engines import run_apart
-from .services import Recorder, Tiny, open_services
+from .services import Tiny, built
 
 SYSTEM = """#!/bin/sh
 echo '* deb: libxml2-dev (Debian, Ubuntu, etc)'
@@ -34,19 +34,13 @@ r: [data.table]
 @pytest.fixture(scope="session")
 def r_environment(services_config: Config) -> Tiny:
     """R from the distribution with one package, built once a session; as ``tiny_environment``."""
+    return run_apart(built(services_config, SPEC))
 
-    async def build() -> Tiny:
-        services = open_services(services_config)
-        recorder = Recorder()
-        try:
-            revision = await services.environments.build(
-                services.environments.parse_spec(SPEC), recorder
-            )
-            return Tiny(await services.environments.get("tiny-r"), revision, recorder)
-        finally:
-            await services.close()
 
-    return run_apart(build())
+@pytest.fixture(scope="session")
+def r_environment_podman(podman_config: Config) -> Tiny:
+    """The same on Podman."""
+    return run_apart(built(podman_config, SPEC))
 
 
 def source_package(

@@ -17,7 +17,7 @@ from jupyter_mlops.core.errors import EngineUnavailableError
 from jupyter_mlops.core.layout import LABEL_OWNER
 from jupyter_mlops.core.revision import Revision
 
-from .engines import BASE_REF, OWNER, run_apart
+from .engines import BASE_REF, CACHE, OWNER, run_apart
 
 if TYPE_CHECKING:
     from jupyter_mlops.wiring import Services
@@ -56,7 +56,8 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Tiny:
-    """The environment ``tiny``, built once: Python, ipykernel and one more package."""
+    """An environment that many tests share, such as ``tiny``: Python, ipykernel and one more
+    package."""
 
     environment: Environment
     revision: Revision
@@ -156,18 +157,41 @@ def services(services_config: Config, jp_asyncio_loop: Any) -> Iterator[Services
 def tiny_environment(services_config: Config) -> Tiny:
     """Built once a session. Tests may start kernels of it and add revisions to others; they must
     not change or delete it."""
+    return run_apart(built(services_config, TINY))
 
-    async def build() -> Tiny:
-        services = open_services(services_config)
-        recorder = Recorder()
-        try:
-            spec = services.environments.parse_spec(TINY)
-            revision = await services.environments.build(spec, recorder)
-            return Tiny(await services.environments.get("tiny"), revision, recorder)
-        finally:
-            await services.close()
 
-    return run_apart(build())
+@pytest.fixture(scope="session")
+def podman_config(
+    tmp_path_factory: pytest.TempPathFactory, short_folder: Path, debian_base_podman: str
+) -> Iterator[Config]:
+    """As ``services_config``, on Podman, apart from this machine's other Podman."""
+    config = make_config(
+        tmp_path_factory.mktemp("mlops-podman"),
+        short_folder / "podman",
+        "podman",
+        engine_url=f"podman://{CACHE / 'podman'}",
+    )
+    run_apart(with_base(config, debian_base_podman))
+    yield config
+    run_apart(swept(config))
+
+
+@pytest.fixture(scope="session")
+def tiny_environment_podman(podman_config: Config) -> Tiny:
+    """As ``tiny_environment``."""
+    return run_apart(built(podman_config, TINY))
+
+
+async def built(config: Config, spec: str) -> Tiny:
+    """The environment of a specification in YAML, built in services of its own."""
+    services = open_services(config)
+    recorder = Recorder()
+    try:
+        parsed = services.environments.parse_spec(spec)
+        revision = await services.environments.build(parsed, recorder)
+        return Tiny(await services.environments.get(parsed.name), revision, recorder)
+    finally:
+        await services.close()
 
 
 def tiny_spec(services: Services, **changes: Any) -> EnvironmentSpec:
