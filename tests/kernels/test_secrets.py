@@ -19,7 +19,7 @@ from jupyter_mlops.core.errors import InvalidError, NotFoundError
 from jupyter_mlops.kernels.secret_values import secret_values
 from jupyter_mlops.wiring import Services
 from tests.parts.live_notebook import LiveNotebook
-from tests.parts.services import Recorder, Tiny, open_services
+from tests.parts.services import Recorder, open_services
 
 SPEC = """
 name: keys
@@ -85,9 +85,21 @@ def values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Values:
     return values
 
 
-@pytest.fixture
-def config(services_config: Config, values: Values) -> Config:
-    config = Config(services_config)
+@pytest.fixture(
+    params=[
+        pytest.param("docker", marks=pytest.mark.docker),
+        pytest.param("podman", marks=pytest.mark.podman),
+    ]
+)
+def config(request: pytest.FixtureRequest, values: Values) -> Config:
+    """Of services that have the environment ``tiny``."""
+    there = {
+        "docker": ("services_config", "tiny_environment"),
+        "podman": ("podman_config", "tiny_environment_podman"),
+    }
+    names = there[request.param]
+    config = Config(request.getfixturevalue(names[0]))
+    request.getfixturevalue(names[1])
     config.Mlops.secrets = {
         "WANDB_API_KEY": "env:WANDB_OF_SERVER",
         "DB_PASSWORD": f"file:{values.file}",
@@ -96,7 +108,7 @@ def config(services_config: Config, values: Values) -> Config:
 
 
 @pytest.fixture
-def services(config: Config, tiny_environment: Tiny, jp_asyncio_loop: Any) -> Iterator[Services]:
+def services(config: Config, jp_asyncio_loop: Any) -> Iterator[Services]:
     made = open_services(config)
     yield made
     jp_asyncio_loop.run_until_complete(made.close())
@@ -116,7 +128,6 @@ def files(folder: Path) -> Iterator[bytes]:
                 yield gzip.decompress(content)
 
 
-@pytest.mark.docker
 async def test_a_secret_is_in_the_process_alone(
     services: Services,
     config: Config,
@@ -132,7 +143,8 @@ async def test_a_secret_is_in_the_process_alone(
     project = tmp_path / "project"
     project.mkdir()
     (project / "note.txt").write_text(MARK)
-    client = docker.from_env()
+    engine: Any = await services.engines.engine()
+    client = docker.DockerClient(engine.connection.url)
     async with LiveNotebook(services, config, project / "a.ipynb", "mlops-keys") as notebook:
         assert await notebook.run(DIGEST, "digest('WANDB_API_KEY')") == repr(sha(values.variable))
         assert await notebook.run("digest('DB_PASSWORD')") == repr(sha(values.password))
@@ -148,23 +160,25 @@ async def test_a_secret_is_in_the_process_alone(
         snapshot = await services.snapshots.create(notebook.kernel_id, "keys", "", recorder)
         image = client.images.get(snapshot.image)
         places = {
-            "docker inspect": [json.dumps([container.attrs, image.attrs]).encode()],
-            "docker history": [json.dumps(image.history()).encode()],
-            "docker logs": [container.logs()],
-            "docker save": image.save(),
+            "inspect": [json.dumps([container.attrs, image.attrs]).encode()],
+            "history": [json.dumps(image.history()).encode()],
+            "container's log": [container.logs()],
+            "save": image.save(),
             "data": files(services.settings.data),
             "runtime": files(services.settings.runtime),
             "logs": [caplog.text.encode(), recorder.text.encode()],
         }
         found = {place: values.found_in(chunks) for place, chunks in places.items()}
         # The mark is what shows that the search finds what is there; nbclient logs cells.
-        marked = {"docker save", "data", "logs"}
+        marked = {"save", "data", "logs"}
         assert found == {place: ["mark"] if place in marked else [] for place in places}
     client.close()
     await services.snapshots.delete(snapshot.id)
 
 
-@pytest.mark.docker
+@pytest.mark.parametrize(
+    "config", [pytest.param("docker", marks=pytest.mark.docker)], indirect=True
+)
 async def test_a_secret_that_is_missing_is_named(
     services: Services, config: Config, values: Values, tmp_path: Path
 ):
