@@ -2,12 +2,14 @@
 
 Several processes of one user share one service. Everything of it is in one folder: its socket,
 its configuration, its log, and two lock files. Who uses it holds a shared lock on ``users``; the
-last one to leave ends it. If that one was killed, the service ends by its own idle time-out.
+last one to leave ends it, at the latest when its program ends. If that one was killed, the service
+ends by its own idle time-out.
 Containers do not depend on it: they live on, and the next service knows them.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import hashlib
@@ -67,6 +69,8 @@ class PodmanService:
             if self._users is None:
                 self._users = (self.folder / "users").open("w")
                 fcntl.flock(self._users, fcntl.LOCK_SH)
+                # Programs such as `jupyter execute` know nothing of us, and close nothing.
+                atexit.register(self._leave, os.getpid())
             if self._answers():
                 return False
             self._start(program)
@@ -77,6 +81,7 @@ class PodmanService:
         users, self._users = self._users, None
         if users is None:
             return
+        atexit.unregister(self._leave)
         with users, self._starting():
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -85,6 +90,12 @@ class PodmanService:
             pid = self.pid()
             if pid:
                 _end(pid)
+
+    def _leave(self, pid: int) -> None:
+        """When this program ends; a fork of it shares its lock, which is not the fork's to give."""
+        if pid == os.getpid():
+            with contextlib.suppress(OSError):
+                self.release()
 
     def pid(self) -> int:
         """Of the running service; 0 when it does not run."""

@@ -16,9 +16,11 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 from traitlets.config import Config
 
+from jupyter_mlops import wiring
+from jupyter_mlops.config import Mlops
 from jupyter_mlops.core.layout import LABEL_KIND, LABEL_OWNER
+from jupyter_mlops.engines.discovery import EngineDiscovery
 from tests.parts.engines import run_apart
-from tests.parts.services import open_services
 
 Message = dict[str, Any]
 
@@ -32,19 +34,24 @@ def jupyter_knows(config: Config, folder: Path) -> Iterator[None]:
         patch.setenv("JUPYTER_CONFIG_DIR", str(folder))
         patch.setenv("JUPYTER_PATH", config.Mlops.data_dir)
         yield
+    # What kernels of this process made for themselves, which lives as long as a program does.
+    parts = wiring._parts.pop(config.Mlops.data_dir, None)
+    if parts is not None:
+        run_apart(parts.engines.close())
 
 
 def containers_of(config: Config) -> list[str]:
     """Names of the containers of kernels, running or not."""
 
     async def asked() -> list[str]:
-        services = open_services(config)
+        # Not by services of this test, which would take the place of those that kernels use.
+        engines = EngineDiscovery(Mlops(config=config).settings())
         try:
-            engine = await services.engines.engine()
-            labels = {LABEL_OWNER: services.settings.owner, LABEL_KIND: "kernel"}
-            return sorted(container.name for container in await engine.list(labels))
+            labels = {LABEL_OWNER: config.Mlops.owner, LABEL_KIND: "kernel"}
+            found = await (await engines.engine()).list(labels)
+            return sorted(container.name for container in found)
         finally:
-            await services.close()
+            await engines.close()
 
     return run_apart(asked())
 
