@@ -55,7 +55,7 @@ describe('what is exported of a notebook', () => {
   it('says why a sample fits, and offers those alone that do', () => {
     const changed = jest.fn();
     render(<LiveModelForm found={FOUND} trans={trans} onChange={changed} />);
-    expect(screen.getByText('it has the columns of the fit')).toBeTruthy();
+    expect(screen.getByText('It has the columns of the fit.')).toBeTruthy();
     fireEvent.click(screen.getByLabelText(/base_line/));
     expect(changed).toHaveBeenLastCalledWith({
       model: 'base_line',
@@ -68,9 +68,9 @@ describe('what is exported of a notebook', () => {
       'X (DataFrame, 442 by 10)',
       'rows (ndarray, 5 by 10)'
     ]);
-    expect(screen.getByText('so do rows')).toBeTruthy();
+    expect(screen.getByText('So do rows.')).toBeTruthy();
     fireEvent.change(screen.getByRole('combobox'), { target: { value: 'X' } });
-    expect(screen.getByText('it fits')).toBeTruthy();
+    expect(screen.getByText('It fits.')).toBeTruthy();
     fireEvent.click(screen.getByLabelText(/alone/));
     expect(
       screen.getByText(

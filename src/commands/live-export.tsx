@@ -45,7 +45,7 @@ export async function exportLive(
       Dialog.cancelButton(),
       Dialog.createButton({
         label: trans.__('Files instead'),
-        accept: true,
+        accept: false,
         actions: [FILES]
       }),
       ...(found.models.length
@@ -53,11 +53,11 @@ export async function exportLive(
         : [])
     ]
   });
-  if (!button.accept) {
-    return null;
-  }
   if (button.actions.includes(FILES)) {
     return undefined;
+  }
+  if (!button.accept) {
+    return null;
   }
   try {
     return await mlops.client.exportLive(kernel, choice);

@@ -124,5 +124,9 @@ function chosen(found: LiveModels, model: string): ILiveChoice {
 function samplesOf(found: LiveModels, model: string) {
   return found.samples
     .filter(sample => model in sample.fits)
-    .map(sample => ({ ...sample, why: sample.fits[model] }));
+    .map(sample => ({ ...sample, why: sentence(sample.fits[model]) }));
+}
+
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }

@@ -96,7 +96,7 @@ test('its notebook runs in a container, is frozen and published', async ({
   await expect(dialog.getByLabel('Sample', { exact: true })).toHaveValue(
     'sample'
   );
-  await expect(dialog).toContainText('it has the columns of the fit');
+  await expect(dialog).toContainText('It has the columns of the fit.');
   await dialog.getByLabel('Name', { exact: true }).fill('never-saved');
   await page.screenshot({ path: `${SHOTS}/live-light.png` });
   expect(await violations(page, '.jp-MLOpsLiveModel')).toEqual([]);
