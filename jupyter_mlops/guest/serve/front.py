@@ -34,7 +34,7 @@ class Front:
         self.most_connections = MOST_CONNECTIONS
         if descriptors >= 0:
             self.most_connections = max(1, min(MOST_CONNECTIONS, descriptors - SPARE_DESCRIPTORS))
-        self.pool = Pool(settings, before)
+        self.pool = Pool(settings, before, settings.batching(spec)[0])
         self.connections = set()
         self.draining = False
         self.heads = {}

@@ -86,17 +86,13 @@ class Inference:
         self._input = _with_context(own["input_fn"], 2) if own["input_fn"] else None
         self._predict = _with_context(own["predict_fn"], 2) if own["predict_fn"] else None
         self._output = _with_context(own["output_fn"], 2) if own["output_fn"] else None
+        own_rows = own["predict_fn"] is None or _of_rows(own["predict_fn"])
+        self.takes_rows = own["transform_fn"] is None and own_rows
+        """Whether rows of several requests can be predicted in one call."""
         self._transform = _with_context(own["transform_fn"], 4) if own["transform_fn"] else None
 
     def __call__(self, body, content_type, accept, attributes):
-        context = Context(
-            self._model_dir,
-            {
-                "content-type": content_type,
-                "accept": accept,
-                "x-amzn-sagemaker-custom-attributes": attributes,
-            },
-        )
+        context = self._context(content_type, accept, attributes)
         if self._transform is not None:
             wanted = accept if accept not in ("", "*/*") else self._accept
             answer = self._run(
@@ -105,24 +101,46 @@ class Inference:
                 context=context,
             )  # fmt: skip
             return (200, *_sent(answer, wanted), context.response_headers)
+        data, wanted = self._read(body, content_type, accept, context)
+        return self.close(self.predict(data, context), wanted, context)
+
+    def _context(self, content_type, accept, attributes):
+        return Context(
+            self._model_dir,
+            {
+                "content-type": content_type,
+                "accept": accept,
+                "x-amzn-sagemaker-custom-attributes": attributes,
+            },
+        )
+
+    def open(self, body, content_type, accept, attributes):
+        """(data, content type of the answer, context) of one request: before the model's work."""
+        context = self._context(content_type, accept, attributes)
+        return (*self._read(body, content_type, accept, context), context)
+
+    def _read(self, body, content_type, accept, context):
         if self._output is None:
             # Before the work: an answer nobody can read is not worth predicting.
             wanted = coding.choose(accept, self._accept)
         else:
             wanted = accept if accept not in ("", "*/*") else self._accept
         if self._input is None:
-            data = coding.decode(body, content_type)
-        else:
-            data = self._run(
-                "input_fn", (ValueError, KeyError, TypeError), self._input,
-                self._given(body, content_type), content_type, context=context,
-            )  # fmt: skip
+            return coding.decode(body, content_type), wanted
+        data = self._run(
+            "input_fn", (ValueError, KeyError, TypeError), self._input,
+            self._given(body, content_type), content_type, context=context,
+        )  # fmt: skip
+        return data, wanted
+
+    def predict(self, data, context):
+        """The model's work, for one request or the rows of several."""
         if self._predict is None:
-            prediction = self._run("predict", (), models.predict, data, self._model)
-        else:
-            prediction = self._run(
-                "predict_fn", (), self._predict, data, self._model, context=context
-            )
+            return self._run("predict", (), models.predict, data, self._model)
+        return self._run("predict_fn", (), self._predict, data, self._model, context=context)
+
+    def close(self, prediction, wanted, context):
+        """(status, content type, body, headers) of a request's own prediction."""
         if self._output is None:
             return (200, *_sent(prediction, wanted, encode=True), context.response_headers)
         answer = self._run("output_fn", (), self._output, prediction, wanted, context=context)
@@ -144,6 +162,8 @@ class Inference:
 
 class Function:
     """``{"data": {…}}`` is answered by ``function(**data)`` as ``{"result": …}``."""
+
+    takes_rows = False
 
     def __init__(self, module, name, accept):
         self._function = getattr(module, name, None)
@@ -188,6 +208,16 @@ def _with_context(function, arguments):
     if any(p.kind == p.KEYWORD_ONLY and p.name == "context" for p in parameters):
         return function
     return lambda *given, context: function(*given)
+
+
+def _of_rows(function):
+    """Not one that is told of a single request, or that yields."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return False
+    try:
+        return "context" not in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return True
 
 
 def _sent(answer, wanted, encode=False):

@@ -52,7 +52,7 @@ class Worker:
 class Pool:
     """Gives requests to the least busy worker, and keeps the rest in order."""
 
-    def __init__(self, settings, descriptors):
+    def __init__(self, settings, descriptors, batch):
         self.settings = settings
         self.workers = []
         self._descriptors = descriptors
@@ -63,7 +63,8 @@ class Pool:
         """Of this run of the service, in the ids of requests."""
         self.queue = collections.deque()
         self.restarts = 0
-        self.window = 4
+        self._batch = batch if batch > 1 else 0
+        self.window = max(4, 2 * self._batch)
         self.stopping = False
         self.problem = ""
         """Why no worker is ready, for callers."""
@@ -273,7 +274,7 @@ class Pool:
         self._micros += (micros - self._micros) * 0.05
         # Enough requests ahead that a worker never waits for us; but behind a slow one none
         # waits for a busy worker while another is idle.
-        fewest = 1 if self._micros > 20000 else 2
+        fewest = 2 * self._batch or (1 if self._micros > 20000 else 2)
         self.window = max(fewest, min(WINDOW, int(8000 / max(1.0, self._micros))))
         if link.waiting:
             link.worker.turn = self._loop.time()

@@ -32,8 +32,17 @@ class Settings:
         """Seconds that a request's head may take, once begun."""
         self.stall = _number(env, "MLOPS_STALL_SECONDS", 60)
         """Seconds without a byte of a body, or without a client taking more of an answer."""
+        self._batch_size = _number(env, "MLOPS_BATCH_SIZE", -1)
+        self._batch_wait = _number(env, "MLOPS_BATCH_WAIT_MS", -1)
         self.drain = min(28, _number(env, "MLOPS_DRAIN_SECONDS", 25))
         self.access_log = env.get("MLOPS_ACCESS_LOG", "") in ("1", "true", "yes")
+
+    def batching(self, spec):
+        """(requests at most in one call of the model, seconds to wait for them); 1 is none."""
+        own = spec.get("batching") or {}
+        size = self._batch_size if self._batch_size >= 0 else int(own.get("size", 1))
+        wait = self._batch_wait if self._batch_wait >= 0 else float(own.get("wait_ms", 2))
+        return max(1, min(1024, size)), wait / 1000
 
     def spec(self):
         """The content of serve.json; raises NotServable."""

@@ -8,8 +8,10 @@ import sys
 import time
 import traceback
 
-from . import frames, logs, machine, pieces
-from .errors import NotServable, Refused, sentence
+from . import batching, frames, logs, machine, pieces
+from .answering import answer
+from .errors import NotServable, sentence
+from .sending import send, stream
 from .settings import Settings
 
 FLUSH_BYTES = 64 * 1024
@@ -25,9 +27,9 @@ def main(descriptor, control, run):
     link = socket.socket(fileno=descriptor)
     control = socket.socket(fileno=control)
     control.setblocking(False)
-    for stream in (sys.stdout, sys.stderr):
+    for output in (sys.stdout, sys.stderr):
         # Prints of the handler reach the log as they come, and a stray byte ends nothing.
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")
+        output.reconfigure(line_buffering=True, errors="backslashreplace")
     settings = Settings()
     began = time.perf_counter()
     try:
@@ -36,13 +38,19 @@ def main(descriptor, control, run):
         reason = _reason(error)
         logs.write("model_failed", reason, "error", traceback=traceback.format_exc())
         text = reason.encode()
-        _send(link, [frames.pack(frames.FAILED, 0, b"", len(text)), text])
+        send(link, [frames.pack(frames.FAILED, 0, b"", len(text)), text])
         link.close()
         os._exit(1)
     facts = {"resident": machine.resident(), "load_seconds": round(time.perf_counter() - began, 3)}
     text = json.dumps(facts).encode()
-    _send(link, [frames.pack(frames.READY, 0, b"", len(text)), text])
-    _serve(link, control, handler, run)
+    send(link, [frames.pack(frames.READY, 0, b"", len(text)), text])
+    size, wait = settings.batching(settings.spec())
+    if size > 1 and handler.takes_rows:
+        batching.serve(link, control, handler, run, size, wait)
+    else:
+        if size > 1:
+            logs.write("batching_off", "The handler does not take rows by themselves.", "warning")
+        _serve(link, control, handler, run)
     # No interpreter shutdown: libraries' threads and atexit hooks may hang there.
     sys.stdout.flush()
     sys.stderr.flush()
@@ -58,23 +66,23 @@ def _load(settings):
     if "body" in sample:
         logs.write("warming_up", "The model is loaded; it answers the sample once.")
         body = base64.b64decode(sample["body"])
-        status, _, answer = _answer(
+        status, _, answered = answer(
             handler, body, [sample.get("content_type", ""), sample.get("accept", ""), "", "sample"]
         )
-        if isinstance(answer, pieces.Pieces):
-            status, answer = _exhaust(answer)
+        if isinstance(answered, pieces.Pieces):
+            status, answered = _exhaust(answered)
         if status != 200:
             # The model is there; callers are told the same when they ask.
-            logs.write("warm_up_failed", answer.decode("utf-8", "replace"), "warning")
+            logs.write("warm_up_failed", answered.decode("utf-8", "replace"), "warning")
     return handler
 
 
-def _exhaust(answer):
+def _exhaust(stream):
     """(status, sentence) of a streamed answer to the sample."""
     try:
-        for _ in answer:
+        for _ in stream:
             pass
-        answer.close()
+        stream.close()
     except Exception as error:
         return 500, sentence(error).encode()
     return 200, b""
@@ -111,7 +119,7 @@ def _serve(link, control, handler, run):
             need = size + header[4] + header[0]
         if have < need:
             if out:
-                _send(link, out)
+                send(link, out)
                 out, out_bytes = [], 0
             if begin + need > len(buffer) or begin > len(buffer) // 2:
                 rest = buffer[begin:end]
@@ -138,113 +146,19 @@ def _serve(link, control, handler, run):
                 metas.clear()
             told = metas[meta] = [*(part.decode("latin-1") for part in meta.split(b"\x00")), run]
         began = clock()
-        status, answer_meta, answer = _answer(handler, body, told, header[1])
-        if answer.__class__ is not bytes:
-            _send(link, out)
+        status, answer_meta, made = answer(handler, body, told, header[1])
+        if made.__class__ is not bytes:
+            send(link, out)
             out, out_bytes = [], 0
-            _stream(link, control, header[1], status, answer_meta, answer, told)
+            stream(link, control, header[1], status, answer_meta, made, told)
             continue
         now = clock()
         if not out:
             out_since = now
         micros = int((now - began) * 1e6)
-        out.append(frames.pack(frames.RESULT, header[1], answer_meta, len(answer), status, micros))
-        out.append(answer)
-        out_bytes += len(answer)
+        out.append(frames.pack(frames.RESULT, header[1], answer_meta, len(made), status, micros))
+        out.append(made)
+        out_bytes += len(made)
         if out_bytes > FLUSH_BYTES or now - out_since > FLUSH_SECONDS:
-            _send(link, out)
+            send(link, out)
             out, out_bytes = [], 0
-
-
-def _answer(handler, body, told, number=0):
-    """(status, meta, body) of one request; an empty meta means that the body is a sentence."""
-    try:
-        status, answer_type, answer, headers = handler(body, told[0], told[1], told[2])
-        if answer.__class__ is pieces.Pieces:
-            answer.start()
-        meta = answer_type.encode("latin-1")
-        if told[2] or headers:
-            meta += _headers(told[2], headers)
-        return status, meta, answer
-    except Refused as refused:
-        return refused.status, b"", refused.message.encode()
-    except Exception as error:
-        text = sentence(error)
-        if isinstance(error, OSError) and error.errno == 30:
-            text += ". Only /tmp can be written to here."
-        _failed(error, told, number, text)
-        return 500, b"", text.encode()
-
-
-def _stream(link, control, number, status, meta, answer, told):
-    """Send pieces as they come: sending blocks while the client is behind."""
-    began = time.perf_counter()
-    text = b""
-    try:
-        for piece in answer:
-            if not piece:
-                continue
-            _send(link, [frames.pack(frames.CHUNK, number, meta, len(piece), status), piece])
-            meta = b""
-            if _cancelled(control, number):
-                logs.write(
-                    "stream_left", "The client went away: stopped.", request=_name(told, number)
-                )
-                break
-    except Exception as error:
-        status, meta, text = 500, b"", sentence(error).encode()
-        _failed(error, told, number, text.decode())
-    try:
-        answer.close()
-    except Exception as error:
-        _failed(error, told, number, sentence(error))
-    micros = int((time.perf_counter() - began) * 1e6)
-    _send(link, [frames.pack(frames.END, number, meta, len(text), status, micros), text])
-
-
-def _name(told, number):
-    """The request's id: its caller's, or one made of its number, as the front makes it."""
-    return told[3] or "%s-%x" % (told[4], number)
-
-
-def _failed(error, told, number, text):
-    """One line for the log, with the traceback."""
-    where = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    logs.write("handler_failed", text, "error", request=_name(told, number), traceback=where)
-
-
-def _cancelled(control, number):
-    """Whether the front said that nobody waits for this stream."""
-    try:
-        said = control.recv(65536)
-    except BlockingIOError:
-        return False
-    whole = len(said) - len(said) % frames.CANCEL.size
-    return any(each == number for (each,) in frames.CANCEL.iter_unpack(said[:whole]))
-
-
-def _headers(attributes, headers):
-    """Answer headers, each after a NUL. Custom attributes come back unless replaced."""
-    names = {name.lower() for name in headers}
-    lines = []
-    if attributes and "x-amzn-sagemaker-custom-attributes" not in names:
-        lines.append("X-Amzn-SageMaker-Custom-Attributes: " + attributes)
-    for name, value in headers.items():
-        if name.lower() in ("content-length", "transfer-encoding", "connection", "content-type"):
-            continue
-        lines.append("%s: %s" % (name, value))
-    safe = [line for line in lines if line.isprintable()]
-    return "".join("\x00" + line for line in safe).encode("latin-1", "replace")
-
-
-def _send(link, parts):
-    """All parts; large ones are not joined first."""
-    try:
-        if sum(map(len, parts)) > 1 << 20:
-            for part in parts:
-                link.sendall(part)
-        else:
-            link.sendall(b"".join(parts))
-    except OSError:
-        # The front is gone, and so is our reason to be.
-        os._exit(0)
