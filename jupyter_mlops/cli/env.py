@@ -271,6 +271,7 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
                 "variables": [f"{key}={value}" for key, value in spec.variables.items()],
                 "secrets": spec.secrets,
                 "smoke": spec.smoke,
+                "preload": spec.preload,
                 "setup": f"{len(spec.setup.splitlines())} lines" if spec.setup else "",
                 "date": spec.date,
                 "network": spec.network,

@@ -69,6 +69,10 @@ class EnvironmentSpec:
     values are in no specification, image or record."""
     setup: str = ""
     """A bash script, the last build step."""
+    preload: tuple[str, ...] = ()
+    """Python modules, as ``import`` takes them, that kernels of this environment begin with: they
+    are imported once for each container, before there is a kernel. One that starts threads, or
+    cannot be imported, is left to the notebook."""
     smoke: str = ""
     """A notebook that must run to its end before a revision becomes active: its path from the
     specification's folder, or from the root of Jupyter's files."""
@@ -97,7 +101,7 @@ class EnvironmentSpec:
         built = asdict(self)
         for key in _NOT_BUILT:
             del built[key]
-        for key in ("date", "r"):
+        for key in ("date", "r", "preload"):
             if not built[key]:
                 # Those that were built before there was one keep their digests.
                 del built[key]

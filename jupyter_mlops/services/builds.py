@@ -14,7 +14,7 @@ from ..core.ports import Blobs, Engine, EngineProvider, Image, Progress, Store
 from ..core.revision import Revision, identity
 from ..core.settings import Settings
 from .bases import Bases, Start
-from .build_steps import apt, python, r
+from .build_steps import apt, preload, python, r
 from .build_steps.container import BuildContainer, build_container, image_variables, new_ref
 from .build_steps.freeze import freeze
 from .build_steps.resolve import find_python, only_adds, requirements, resolve, use
@@ -232,6 +232,7 @@ class Builds:
             progress.phase("setup", "Running the setup script")
             await run_setup(container, spec.setup)
         progress.phase("probe", "Listing what is installed")
+        await preload.record(container, spec.preload)
         inventory = await self._inventories.of_container(container.id, job.engine)
         progress.phase("freeze", "Making the image")
         number = await self._store.next_revision(spec.name)

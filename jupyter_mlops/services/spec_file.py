@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timezone
+from keyword import iskeyword
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ KEYS = (
     "variables",
     "secrets",
     "setup",
+    "preload",
     "smoke",
     "date",
     "network",
@@ -77,6 +79,7 @@ def parse_spec(text: str, directory: Path | None = None) -> EnvironmentSpec:
         variables=_variables(found.get("variables")),
         secrets=_strings(found.get("secrets"), "secrets"),
         setup=_string(found, "setup"),
+        preload=_strings(found.get("preload"), "preload"),
         smoke=_string(found, "smoke"),
         date=_date(found.get("date")),
         network=_string(found, "network") or "outbound",
@@ -101,6 +104,8 @@ def validated(spec: EnvironmentSpec) -> EnvironmentSpec:
         check_variable(name, value)
     for name in spec.secrets:
         _check_secret(name, spec.variables)
+    for name in spec.preload:
+        _check_module(name)
     _check_smoke(spec.smoke)
     if spec.date and date.fromisoformat(spec.date) > datetime.now(timezone.utc).date():
         raise InvalidError(
@@ -112,6 +117,7 @@ def validated(spec: EnvironmentSpec) -> EnvironmentSpec:
         spec,
         python=tuple(" ".join(text.split()) for text in spec.python),
         secrets=tuple(dict.fromkeys(spec.secrets)),
+        preload=tuple(dict.fromkeys(spec.preload)),
         smoke_notebook=spec.smoke_notebook if spec.smoke else "",
     )
 
@@ -301,6 +307,15 @@ def _check_secret(name: str, variables: Mapping[str, str]) -> None:
         raise InvalidError(
             f"{name} is both in variables: and in secrets:.", "Leave it in one of them."
         )
+
+
+def _check_module(name: str) -> None:
+    if all(part.isidentifier() and not iskeyword(part) for part in name.split(".")):
+        return
+    raise InvalidError(
+        f"preload: {name!r} is not the name of a Python module.",
+        "Write modules as `import` takes them: `sklearn.linear_model`, not `scikit-learn`.",
+    )
 
 
 def _check_smoke(path: str) -> None:

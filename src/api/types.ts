@@ -1155,6 +1155,13 @@ export interface components {
              */
             network: string;
             /**
+             * @description Python modules, as ``import`` takes them, that kernels of this environment begin with: they
+             *     are imported once for each container, before there is a kernel. One that starts threads, or
+             *     cannot be imported, is left to the notebook.
+             * @default []
+             */
+            preload: string[];
+            /**
              * @description PEP 508 requirements.
              * @default []
              */

@@ -106,7 +106,12 @@ async def test_image_holds_nothing_of_ours(services: Services, tiny_environment:
     }
     found = run(image.id, "find", "/run", "/tmp", "/var/tmp", "/var/lib/apt/lists", "-type", "f")
     assert not [path for path in found.split() if not path.endswith("lock")]
-    assert "mlops" not in run(image.id, "find", "/run", "/opt", "/root", "/usr/local")
+    ours = run(image.id, "find", "/run", "/opt", "/root", "/usr/local", "-path", "*mlops*")
+    assert ours.split() == [
+        "/opt/env/share/jupyter-mlops",
+        # What kernels of this image import when they start.
+        "/opt/env/share/jupyter-mlops/kernel-modules.json",
+    ]
     assert run(image.id, "ls", "-A", "/opt/env").split() == [
         "CACHEDIR.TAG", "bin", "lib", "lib64", "pyvenv.cfg", "share"
     ]  # fmt: skip

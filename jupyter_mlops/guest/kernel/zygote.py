@@ -13,6 +13,10 @@ zygote ``{"refused": …}`` where a fork would not be the same as a new program:
     them, and the locks of all.
 
 A kernel is forked twice, so that it belongs to process 1.
+
+What is imported beyond ipykernel is recorded in the image when it is built. Whatever of that
+cannot be imported, or leaves threads, is named on stderr; the process then begins again without
+it. ``python … zygote.py check`` does the same, and prints it as ``{name: reason}``.
 """
 
 import gc
@@ -29,9 +33,9 @@ import time
 
 LAUNCHER = "ipykernel_launcher"
 
-# What a kernel has imported once it has answered its first questions. No library that a notebook
-# may import is among them: threads, and settings read at import, stay the kernel's own. A module
-# that this version of ipykernel does not have is left out.
+# What a kernel has imported once it has answered its first questions, or leads to it; a library
+# that a notebook may import is not among them. A module that this version of ipykernel does not
+# have is left out.
 MODULES = """
 ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell ipykernel.debugger
 ipykernel.subshell_manager IPython.core.completer IPython.core.completerlib IPython.core.debugger
@@ -39,9 +43,18 @@ IPython.core.history IPython.core.logger IPython.core.oinspect IPython.extension
 IPython.utils.wildcard faulthandler pdb psutil sqlite3 tornado.platform.asyncio
 """
 
+RECORDED = os.path.join(sys.prefix, "share", "jupyter-mlops", "kernel-modules.json")
+"""``{kernel: [module, …], preload: [module, …]}``: what a live kernel had imported when the image
+was built, and what the environment asks for besides."""
+KERNEL = "the recorded modules"
+"""Their name among what is refused."""
+INLINE = "module://matplotlib_inline.backend_inline"
+SETTLE_SECONDS = 0.1
+
 
 def main(argv):
-    channel = socket.socket(fileno=int(argv[1]))
+    checking = argv[1] == "check"
+    refused = json.loads(argv[2]) if len(argv) > 2 else {}
     here = os.path.dirname(os.path.abspath(__file__))
     # Our folder is no place for the user's imports.
     sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != here]
@@ -50,6 +63,15 @@ def main(argv):
     # again: kernels share the memory that it is in.
     gc.disable()
     preload()
+    found = preload_recorded(refused)
+    if found:
+        again({**refused, **found}, environment)
+    if checking:
+        print(json.dumps(refused))
+        return
+    for name in sorted(refused):
+        sys.stderr.write("not preloaded: %s (%s)\n" % (name, refused[name]))
+    channel = socket.socket(fileno=int(argv[1]))
     gc.freeze()
     # pydevd has some of its settings there.
     added = {name: os.environ[name] for name in os.environ if name not in environment}
@@ -74,6 +96,61 @@ def preload():
             sys.stderr.write("not preloaded: %s (%s)\n" % (name, error))
 
 
+def preload_recorded(refused):
+    """Import what the image says, but for ``refused``. What must not be imported is returned as
+    ``{name: reason}``, empty in the end: this process has it imported, or a part of it."""
+    kernel, extra = recorded()
+    if KERNEL not in refused:
+        for name in kernel:
+            try:
+                importlib.import_module(name)
+            except Exception as error:
+                # Most are there already. What has moved since is imported by the kernel itself.
+                sys.stderr.write("not preloaded: %s (%r)\n" % (name, error))
+        if threads():
+            return {KERNEL: "they start threads"}
+    for name in extra:
+        if name in refused:
+            continue
+        # As ipykernel does, which is not there yet; matplotlib reads it once.
+        os.environ.setdefault("MPLBACKEND", INLINE)
+        try:
+            importlib.import_module(name)
+        except BaseException as error:
+            return {name: "it cannot be imported: %s: %s" % (type(error).__name__, error)}
+        if threads():
+            return {name: "it starts threads"}
+    return {}
+
+
+def recorded():
+    """Both lists; empty ones where the image has none, or none that can be read."""
+    try:
+        with open(RECORDED, encoding="utf-8") as file:
+            found = json.load(file)
+        lists = found["kernel"], found["preload"]
+        if not all(isinstance(names, list) for names in lists):
+            raise TypeError("no lists")
+        if not all(isinstance(name, str) for names in lists for name in names):
+            raise TypeError("no names")
+        return lists
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.stderr.write("%s cannot be read: %r\n" % (RECORDED, error))
+    return [], []
+
+
+def again(refused, environment):
+    """Begin anew, without what an import has left behind."""
+    with open("/proc/self/cmdline", "rb") as file:
+        words = [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
+    words = [*words[: -len(sys.argv)], *sys.argv[:2], json.dumps(refused)]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execvpe(words[0], words, environment)
+
+
 def folders():
     """When each folder that modules are looked for in has changed last."""
     found = {}
@@ -88,9 +165,33 @@ def folders():
 def doubt(before):
     if folders() != before:
         return "stale"
-    if len(os.listdir("/proc/self/task")) != 1:
-        return "threads"
-    return ""
+    return "threads" if threads() else ""
+
+
+def threads():
+    """Whether there are any that a fork would break.
+
+    Libraries that provide for it end their threads before a fork, and make them again when they
+    have work for them, in both processes: OpenBLAS, which numpy brings. So what is counted are
+    those that are left after a fork.
+    """
+    if alone():
+        return False
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    # One that was joined is listed for a moment still.
+    end = time.monotonic() + SETTLE_SECONDS
+    while not alone():
+        if time.monotonic() > end:
+            return True
+        time.sleep(0.002)
+    return False
+
+
+def alone():
+    return len(os.listdir("/proc/self/task")) == 1
 
 
 def fork_twice(channel):
