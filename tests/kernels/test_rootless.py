@@ -116,7 +116,7 @@ def test_jupyter_execute_runs_a_notebook(user: OtherUser):
     user.run(*with_kernels(user, *execute), cwd=work)
 
     # The program knows nothing of Podman's service, which ends with it all the same.
-    assert not [text for text in user.processes().values() if "system service" in text]
+    eventually(lambda: not [t for t in user.processes().values() if "system service" in t])
     ran = nbformat.read(file, as_version=4)
     assert ran.cells[2].outputs[0].text == "12,345\n"
     # Root of a container in which root is this user.
