@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,13 @@ def calls(server: Server) -> list[int]:
     """Rows of each call of the model."""
     path = server.log.parent / "calls"
     return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def at_once(server: Server, bodies: list[Any], **headers: str) -> list[Answer]:
@@ -177,11 +184,27 @@ def test_a_model_that_sums_all_rows_up_is_asked_one_by_one(serve: Servers) -> No
     assert [answer.json for answer in answers] == [index * 2 + 3 for index in range(10)]
 
 
-def test_a_crash_in_a_batch_is_answered(serve: Servers) -> None:
-    code = ROWS.replace('raise RuntimeError("a row is bad")', "os._exit(3)")
+def test_a_crash_in_a_batch_is_answered(serve: Servers, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    code = ROWS.replace('raise RuntimeError("a row is bad")', "os._exit(3)").replace(
+        "time.sleep(0.02)",
+        f"while data[0][0] == -2 and not os.path.exists({str(flag)!r}): time.sleep(0.01)",
+    )
     server = serve(code, MLOPS_BATCH_SIZE="8")
-    answers = at_once(server, [[[-1, 1]], *([[index, 1]] for index in range(5))])
-    assert answers[0].status == 500 and json.loads(answers[0].body)["error"]
-    assert {answer.status for answer in answers[1:]} <= {200, 500}
+    first = threading.Thread(target=server.post, args=([[-2, 1]],))
+    first.start()
+    wait(lambda: calls(server) == [1])
+    answers: list[Answer] = []
+    bodies = [*([[index, 1]] for index in range(6)), [[-1, 1]]]
+    others = threading.Thread(target=lambda: answers.extend(at_once(server, bodies)))
+    others.start()
+    # All wait for the first one, so they are a batch.
+    wait(lambda: b"\nmlops_requests_in_flight 8\n" in server.call("GET", "/metrics").body)
+    flag.touch()
+    first.join()
+    others.join()
+    assert answers[6].status == 500 and "exited with code 3" in answers[6].error
+    # Whoever was with it is asked again, by itself.
+    assert [answer.json for answer in answers[:6]] == [[1], [2], [3], [4], [5], [6]]
     server.wait_ready()
     assert server.post([[1, 2]]).json == [3]

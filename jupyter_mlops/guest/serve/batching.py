@@ -20,9 +20,28 @@ class Inbox:
         self._link = link
         self._run = run
         self._buffer = bytearray()
+        self._next = None
 
-    def take(self):
-        """The next request that is here whole, as (body, told, number); None without one."""
+    def take(self, alone=True):
+        """The next request that is here whole, as (body, told, number); None without one.
+
+        One that a worker has ended with is taken only where it is to be ``alone``: it may be the
+        reason, and would take others with it.
+        """
+        if self.peek() and not alone:
+            return None
+        if self._next is None:
+            return None
+        request, self._next = self._next[0], None
+        return request
+
+    def peek(self):
+        """Whether a request is next that a worker has ended with."""
+        if self._next is None:
+            self._next = self._read_one()
+        return self._next is not None and self._next[1]
+
+    def _read_one(self):
         buffer, size = self._buffer, frames.SIZE
         if len(buffer) < size:
             return None
@@ -34,7 +53,7 @@ class Inbox:
         meta, body = bytes(buffer[size:middle]), bytes(buffer[middle:end])
         del buffer[:end]
         told = [*(part.decode("latin-1") for part in meta.split(b"\x00")), self._run]
-        return body, told, header[1]
+        return (body, told, header[1]), header[3] > 0
 
     def read(self, seconds=None):
         """Wait for more bytes, for ever by default. False when none came; EOFError at the end."""
@@ -80,14 +99,17 @@ def _gather(inbox, size, wait, before):
     batch = []
     until = 0.0
     while len(batch) < size:
-        request = inbox.take()
+        alone = inbox.peek()
+        request = inbox.take(alone=not batch)
         if request is not None:
             batch.append(request)
+            if alone:
+                break
             until = until or time.monotonic() + wait
         elif not batch:
             inbox.read()
-        elif not inbox.read(0) and (
-            len(batch) >= before or not inbox.read(until - time.monotonic())
+        elif alone or (
+            not inbox.read(0) and (len(batch) >= before or not inbox.read(until - time.monotonic()))
         ):
             break
     return batch

@@ -9,7 +9,10 @@ result.
 import struct
 
 HEADER = struct.Struct("<QIIHHB")
-"""Body bytes, id, microseconds in the handler, HTTP status, meta bytes, kind."""
+"""Body bytes, id, microseconds in the handler, HTTP status, meta bytes, kind.
+
+Of a request, the status is how many workers have ended while they had it.
+"""
 SIZE = HEADER.size
 
 REQUEST = 1

@@ -50,7 +50,9 @@ class Link(asyncio.Protocol):
         if not out:
             self._loop.call_soon(self._flush)
         body = request.body
-        out.append(frames.pack(frames.REQUEST, number, request.meta, len(body)))
+        out.append(
+            frames.pack(frames.REQUEST, number, request.meta, len(body), request.attempts - 1)
+        )
         out.append(body)
 
     def _flush(self):

@@ -160,10 +160,13 @@ class Pool:
         logs.write("worker_ended", message, "error", worker=worker.index, exit=how,
                    in_flight=len(waiting), restart_in=wait)  # fmt: skip
         again = []
+        # Those of a batch have all been begun; the second time each is asked by itself.
+        attempts = 3 if self._batch else 2
         for position, request in enumerate(waiting, start=1 if worker.reason else 0):
             # The oldest one was being answered. Those behind it had most likely not been begun
             # and may go to another worker, once.
-            if position and request.attempts < 2 and request.stream is None:
+            innocent = position or (self._batch and request.attempts < 2)
+            if innocent and request.attempts < attempts and request.stream is None:
                 again.append(request)
             else:
                 text = "The model's worker process ended while it answered this request: %s."
