@@ -225,7 +225,9 @@ async def _build(
         screen.line(
             f"Environment {revision.environment}, revision {revision.number} is active: "
             f"Python {revision.python}, {f'R {revision.r}, ' if revision.r else ''}"
-            f"{plural(revision.packages, 'package')}, {size(revision.size)}."
+            f"{plural(revision.packages, 'package')}"
+            f"{f', {revision.r_packages} of R' if revision.r_packages else ''}, "
+            f"{size(revision.size)}."
         )
         if built.previous and built.moved:
             screen.line(f"Since revision {built.previous}:")
@@ -281,12 +283,13 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
         )
         screen.line()
         screen.table(
-            ("revision", "python", "packages", "size", "smoke", "image", "created"),
+            ("revision", "python", "packages", "of R", "size", "smoke", "image", "created"),
             [
                 (
                     f"{r.number} (active)" if r.number == environment.active else r.number,
                     r.python,
                     r.packages,
+                    r.r_packages or "",
                     size(r.size),
                     "" if r.smoke is None else "passed" if r.smoke.passed else "failed",
                     digest(r.image),

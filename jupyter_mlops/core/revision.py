@@ -47,6 +47,8 @@ class Revision:
     size: int = 0
     packages: int = 0
     """Number of Python packages, for lists."""
+    r_packages: int = 0
+    """Number of packages of R, for lists."""
     python: str = ""
     """Python version, for lists and kernel names."""
     parent: str = ""

@@ -122,6 +122,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         Deletion,
         Query("old", "`true`: revisions that are not active and that nothing needs.", "boolean"),
     ),
+    _get(
+        "old-revisions",
+        "What deleting those of every environment that are not active and that nothing needs "
+        "would take away.",
+        Deletion,
+    ),
+    Endpoint("delete", "old-revisions", "Delete these.", Deletion),
     Endpoint(
         "post",
         "imports",

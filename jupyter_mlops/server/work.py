@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ConflictError, NotFoundError
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def base(services: Services, body: CreateBase, file: Path | None = None) -> Work:
-    """``file`` is where the Dockerfile is."""
+    """``file`` is where the Dockerfile is; without one, its text is in ``body``."""
 
     async def work(progress: Progress) -> dict[str, Any]:
         environments = services.environments
@@ -31,6 +33,10 @@ def base(services: Services, body: CreateBase, file: Path | None = None) -> Work
             made = await environments.pull_base(body.ref, body.name, progress)
         elif file is not None:
             made = await environments.build_base(body.name, file, progress)
+        elif body.kind == "dockerfile":
+            with TemporaryDirectory(prefix="mlops-") as folder:
+                pasted = await asyncio.to_thread(_written, Path(folder, body.name), body.text)
+                made = await environments.build_base(body.name, pasted, progress)
         else:
             made = await environments.create_base(
                 body.name, suite=body.suite, packages=body.packages, progress=progress
@@ -38,6 +44,14 @@ def base(services: Services, body: CreateBase, file: Path | None = None) -> Work
         return {"base": made.name}
 
     return work
+
+
+def _written(folder: Path, text: str) -> Path:
+    """A Dockerfile in a folder of that name, which lists then show as its origin."""
+    folder.mkdir()
+    file = folder / "Dockerfile"
+    file.write_text(text)
+    return file
 
 
 async def require_free(services: Services, name: str) -> None:

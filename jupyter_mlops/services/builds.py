@@ -260,6 +260,7 @@ class Builds:
                 created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
                 size=made.size if made else 0,
                 packages=len(inventory.of("pypi")),
+                r_packages=len(inventory.of("cran")),
                 python=inventory.python,
                 parent=job.start.revision,
                 inherited=job.start.requirements,

@@ -27,6 +27,29 @@ describe('deletion', () => {
       '85 MB will be free again.'
     ]);
   });
+
+  it('names single revisions, and why others stay', () => {
+    const kept = [{ revision: 'churn@2', reason: 'a kernel of it runs' }];
+    const deletion: Deletion = {
+      environments: [],
+      revisions: ['churn@3', 'churn@1'],
+      freed: 85_000_000,
+      home: 0,
+      shared: 0,
+      kept
+    };
+    expect(deletionSentences(deletion, trans)).toEqual([
+      '2 revisions go: churn r3, churn r1.',
+      '85 MB will be free again.',
+      'churn r2 stays: a kernel of it runs.'
+    ]);
+    expect(
+      deletionSentences({ ...deletion, revisions: [], freed: 0 }, trans)
+    ).toEqual([
+      'There is nothing to delete: every revision is needed.',
+      'churn r2 stays: a kernel of it runs.'
+    ]);
+  });
 });
 
 describe('what a build changed', () => {

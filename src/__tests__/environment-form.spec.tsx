@@ -32,6 +32,7 @@ describe('EnvironmentForm', () => {
         name="churn"
         trans={trans}
         pickFile={async () => null}
+        onNewBase={jest.fn()}
         onBuilding={onBuilding}
       />
     );

@@ -69,7 +69,10 @@ export class MlopsClient {
     kind: 'debian' | 'pull' | 'dockerfile';
     name: string;
     ref?: string;
+    /** Of a Dockerfile, or the folder it is in. */
     path?: string;
+    /** A Dockerfile itself, in place of its path. */
+    text?: string;
   }): Promise<Operation> {
     return this._post('bases', body);
   }
@@ -100,6 +103,38 @@ export class MlopsClient {
 
   deleteEnvironment(name: string): Promise<Deletion> {
     return this._send('DELETE', `environments/${encodeURIComponent(name)}`);
+  }
+
+  /** What deleting one revision would take away. */
+  revisionDeletion(name: string, revision: number): Promise<Deletion> {
+    return this._get(
+      `environments/${encodeURIComponent(name)}/revisions/${revision}/deletion`
+    );
+  }
+
+  deleteRevision(name: string, revision: number): Promise<Deletion> {
+    return this._send(
+      'DELETE',
+      `environments/${encodeURIComponent(name)}/revisions/${revision}`
+    );
+  }
+
+  /** What deleting revisions that nothing needs would take away: of one environment, or of all. */
+  oldRevisions(name: string): Promise<Deletion> {
+    return name
+      ? this._get(`environments/${encodeURIComponent(name)}/deletion`, {
+          old: 'true'
+        })
+      : this._get('old-revisions');
+  }
+
+  deleteOldRevisions(name: string): Promise<Deletion> {
+    return this._send(
+      'DELETE',
+      name
+        ? `environments/${encodeURIComponent(name)}/revisions`
+        : 'old-revisions'
+    );
   }
 
   revisions(name: string): Promise<Revision[]> {

@@ -509,6 +509,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/mlops/old-revisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What deleting those of every environment that are not active and that nothing needs would take away. */
+        get: operations["get_old_revisions"];
+        put?: never;
+        post?: never;
+        /** Delete these. */
+        delete: operations["delete_old_revisions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/mlops/openapi.yaml": {
         parameters: {
             query?: never;
@@ -1009,6 +1027,11 @@ export interface components {
             ref: string;
             /** @default bookworm */
             suite: string;
+            /**
+             * @description The Dockerfile itself in place of ``path``; no files are beside it.
+             * @default
+             */
+            text: string;
         };
         /** CreateDeployment */
         CreateDeployment: {
@@ -1793,6 +1816,8 @@ export interface components {
             python: string;
             /** @default  */
             r: string;
+            /** @default 0 */
+            r_packages: number;
             ref: string;
             /** @default 0 */
             size: number;
@@ -3282,6 +3307,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LimitChoice"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_old_revisions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deletion"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_old_revisions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deletion"];
                 };
             };
             /** @description It failed. */

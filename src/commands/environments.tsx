@@ -1,14 +1,11 @@
-import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import * as React from 'react';
 
-import type { Deletion } from '../api/nouns';
 import { EnvironmentForm } from '../components/environment-form';
-import { formatBytes } from '../format';
-import { deletionSentences } from '../models/deletion';
 import type { Pages } from '../widgets/pages';
 import { describedBy, ICommandContext, target } from './context';
+import { askAndDelete } from './deleting';
 import { CommandIDs } from './ids';
 import { tell } from './notify';
 
@@ -45,6 +42,7 @@ export function addEnvironmentCommands(
           name={name}
           trans={trans}
           pickFile={pickFile}
+          onNewBase={() => void commands.execute(CommandIDs.newBase)}
           onBuilding={operation => {
             pages.close(id);
             void commands.execute(CommandIDs.showOperation, { id: operation });
@@ -151,41 +149,13 @@ export function addEnvironmentCommands(
       if (!mlops.environments.items.some(e => e.name === name)) {
         return;
       }
-      let deletion: Deletion;
-      try {
-        deletion = await mlops.client.deletion(name);
-      } catch (reason) {
-        await tell(trans.__('%1 cannot be deleted', name), reason, trans);
-        return;
-      }
-      const { button } = await showDialog({
+      await askAndDelete(context, {
         title: trans.__('Delete environment %1?', name),
-        body: (
-          <div>
-            {deletionSentences(deletion, trans).map(sentence => (
-              <p key={sentence}>{sentence}</p>
-            ))}
-          </div>
-        ),
-        buttons: [
-          Dialog.cancelButton(),
-          Dialog.warnButton({ label: trans.__('Delete') })
-        ]
+        cannot: trans.__('%1 cannot be deleted', name),
+        failed: trans.__('%1 was not deleted', name),
+        look: () => mlops.client.deletion(name),
+        carryOut: () => mlops.client.deleteEnvironment(name)
       });
-      if (!button.accept) {
-        return;
-      }
-      try {
-        const { freed } = await mlops.client.deleteEnvironment(name);
-        await mlops.environments.refresh();
-        await mlops.refreshKernelSpecs();
-        Notification.success(
-          trans.__('Deleted; %1 are free again.', formatBytes(freed)),
-          { autoClose: 4000 }
-        );
-      } catch (reason) {
-        await tell(trans.__('%1 was not deleted', name), reason, trans);
-      }
     }
   });
 }

@@ -4,6 +4,11 @@ export namespace CommandIDs {
   export const editEnvironment = 'mlops:edit-environment';
   export const addToEnvironment = 'mlops:add-to-environment';
   export const deleteEnvironment = 'mlops:delete-environment';
+  export const showRevisions = 'mlops:show-revisions';
+  export const activateRevision = 'mlops:activate-revision';
+  export const deleteRevision = 'mlops:delete-revision';
+  export const deleteOldRevisions = 'mlops:delete-old-revisions';
+  export const newBase = 'mlops:new-base';
   export const newNotebook = 'mlops:new-notebook';
   export const newNotebookLimited = 'mlops:new-notebook-limited';
 

@@ -52,10 +52,12 @@ export function EnvironmentForm(props: {
   trans: TranslationBundle;
   /** Let the user choose a file to import. */
   pickFile: () => Promise<string | null>;
+  /** A base image is to be made of a Dockerfile. */
+  onNewBase: () => void;
   /** The build was started. */
   onBuilding: (operation: string, name: string) => void;
 }): React.ReactElement {
-  const { model, environment, trans, pickFile, onBuilding } = props;
+  const { model, environment, trans, pickFile, onNewBase, onBuilding } = props;
   useChanges(model.bases, model.environments, model.operations);
   const bases = model.bases.items;
   const [draft, setDraft] = React.useState<IEnvironmentDraft>(() =>
@@ -176,6 +178,11 @@ export function EnvironmentForm(props: {
             trans={trans}
           />
           <FirstBase model={model} trans={trans} />
+          <div className="jp-MLOpsForm-import">
+            <Button type="button" small minimal onClick={onNewBase}>
+              {trans.__('Base from a Dockerfile…')}
+            </Button>
+          </div>
           <DraftField
             state={state}
             name="python"

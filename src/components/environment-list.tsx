@@ -150,6 +150,11 @@ function EnvironmentRow(props: {
       onClick: () => run(CommandIDs.editEnvironment, { name })
     },
     {
+      label: trans.__('Revisions'),
+      disabled: !environment.latest,
+      onClick: () => run(CommandIDs.showRevisions, { name })
+    },
+    {
       label: trans.__('Delete'),
       disabled: !!building,
       onClick: () => run(CommandIDs.deleteEnvironment, { name })

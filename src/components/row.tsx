@@ -13,6 +13,7 @@ export interface IRowAction {
 export interface IRowData {
   noun:
     | 'environment'
+    | 'revision'
     | 'snapshot'
     | 'entry'
     | 'deployment'

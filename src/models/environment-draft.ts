@@ -40,6 +40,11 @@ const UNITS: Record<string, number> = {
   GiB: 1024 ** 3
 };
 
+/** Whether environments and base images can be called so. */
+export function isName(text: string): boolean {
+  return NAME.test(text);
+}
+
 /** Lines of a text, without empty ones and comments. */
 export function lines(text: string): string[] {
   return text
@@ -118,7 +123,7 @@ export function problemsOf(draft: IEnvironmentDraft): DraftErrors {
   const odd = (text: string, good: RegExp) =>
     lines(text).find(line => !good.test(line));
   const whole = (text: string) => /^\d*$/.test(text.trim());
-  check('name', !NAME.test(draft.name));
+  check('name', !isName(draft.name));
   check('base', !draft.base);
   check('python', odd(draft.python, PYTHON));
   check('apt', odd(draft.apt, APT));

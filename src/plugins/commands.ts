@@ -8,11 +8,13 @@ import { FileDialog, IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { addBaseCommands } from '../commands/bases';
 import { addDeploymentCommands } from '../commands/deployments';
 import { addEnvironmentCommands } from '../commands/environments';
 import { CommandIDs } from '../commands/ids';
 import { addKernelCommands } from '../commands/kernels';
 import { addOperationCommands } from '../commands/operations';
+import { addRevisionCommands } from '../commands/revisions';
 import { addSharingCommands } from '../commands/sharing';
 import { addSnapshotCommands } from '../commands/snapshots';
 import { IMlops } from '../tokens';
@@ -44,25 +46,37 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     const context = { app, mlops, trans };
     const pages = new Pages(app);
     addOperationCommands(context, pages);
-    const pickFile = async (): Promise<string | null> => {
+    const pick = async (
+      title: string,
+      names: RegExp
+    ): Promise<string | null> => {
       if (!documents) {
         return null;
       }
       const { value } = await FileDialog.getOpenFiles({
         manager: documents,
-        title: trans.__('Import packages from a file'),
+        title,
         defaultPath: folder(),
         filter: model =>
-          model.type === 'directory' ||
-          /\.(txt|in|toml|ya?ml)$|^renv\.lock$/.test(model.name)
-            ? {}
-            : null,
+          model.type === 'directory' || names.test(model.name) ? {} : null,
         translator: translator ?? nullTranslator
       });
       return value?.[0]?.path ?? null;
     };
+    const pickPackages = () =>
+      pick(
+        trans.__('Import packages from a file'),
+        /\.(txt|in|toml|ya?ml)$|^renv\.lock$/
+      );
+    const pickDockerfile = () =>
+      pick(
+        trans.__('Choose a Dockerfile'),
+        /^(Dockerfile|Containerfile)|\.(Dockerfile|Containerfile)$/i
+      );
     const folder = () => browser?.model.path ?? '';
-    addEnvironmentCommands(context, pages, folder, pickFile);
+    addEnvironmentCommands(context, pages, folder, pickPackages);
+    addRevisionCommands(context, pages);
+    addBaseCommands(context, pages, pickDockerfile);
     addSnapshotCommands(context, pages, notebooks, folder);
     addKernelCommands(context, notebooks);
     addSharingCommands(context);
@@ -74,6 +88,8 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     const category = trans.__('Environments');
     for (const command of [
       CommandIDs.newEnvironment,
+      CommandIDs.newBase,
+      CommandIDs.deleteOldRevisions,
       CommandIDs.limits,
       CommandIDs.freeze,
       CommandIDs.exportModel,

@@ -7,6 +7,7 @@ import {
   SidePanel,
   ToolbarButton,
   addIcon,
+  deleteIcon,
   refreshIcon
 } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
@@ -51,6 +52,11 @@ export class MlopsSidebar extends SidePanel {
     this._addSection(trans.__('Environments'), EnvironmentList, [
       this._button(addIcon, trans.__('New environment'), () =>
         this._run(CommandIDs.newEnvironment)
+      ),
+      this._button(
+        deleteIcon,
+        trans.__('Delete old revisions that nothing needs'),
+        () => this._run(CommandIDs.deleteOldRevisions)
       ),
       this._button(refreshIcon, trans.__('Refresh'), () =>
         this._run(CommandIDs.refresh)

@@ -152,6 +152,7 @@ async def test_what_is_refused(api, verb, path, body, status, code):
         ("bases", {"kind": "pull", "name": "base"}, "ref"),
         ("bases", {"kind": "dockerfile", "name": "base"}, "path"),
         ("bases", {"kind": "dockerfile", "name": "base", "path": "../up"}, "outside the folder"),
+        ("bases", {"kind": "dockerfile", "name": "base", "path": "x", "text": "FROM x"}, "both"),
         ("bases", {"kind": "debian", "name": "base", "suite": "-evil"}, "suite"),
         ("bases", {"kind": "debian", "name": "Base Image"}, "Base Image"),
         ("environments", {}, "spec"),
@@ -218,6 +219,12 @@ async def test_a_description_can_be_changed(api, running):
     answer = await api("patch", "environments/churn", {"description": "new words"})
     assert answer.json["spec"]["description"] == "new words"
     assert (await api("patch", "environments/churn", {"name": "x"})).status == 422
+
+
+async def test_nothing_is_old_where_no_revision_is(api, running):
+    for verb in ("get", "delete"):
+        answer = await api(verb, "old-revisions")
+        assert (answer.status, answer.json["revisions"], answer.json["freed"]) == (200, [], 0)
 
 
 async def test_operations_are_listed_watched_and_cancelled(api, running, jp_base_url):

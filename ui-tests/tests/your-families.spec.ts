@@ -112,6 +112,105 @@ test('environments follow another one, if their notebook passes', async ({
   await expect(changes).toContainText('humanize');
 });
 
+test('revisions that nothing needs go, one or all', async ({ page }) => {
+  test.setTimeout(4 * MINUTE);
+  const dialog = page.locator('.jp-Dialog');
+  const open = async (name: string) => {
+    await act(page, name, 'Revisions');
+    return page.getByRole('region', { name: `Revisions of ${name}` });
+  };
+  const follows = await open('follows');
+  const rows = follows.getByRole('listitem');
+  await expect(rows).toHaveCount(2);
+  await expect(rows.first()).toContainText(
+    /^r2Active · \d+ MB · .*Python 3[.\d]+, \d+ packages/
+  );
+  await shoot(page, 'revisions');
+  expect(await violations(page, '.jp-MLOpsRevisions:visible')).toEqual([]);
+  await rows.nth(1).getByRole('button', { name: 'Delete: r1' }).click();
+  await expect(dialog).toContainText('1 revision goes: follows r1.');
+  await expect(dialog).toContainText(/\d [kM]?B will be free again/);
+  await dialog.getByRole('button', { name: 'Delete' }).click();
+  await expect(rows).toHaveCount(1, { timeout: MINUTE });
+
+  // The environment that stayed as it was is built on the first one.
+  const team = await open('team');
+  await team.getByRole('button', { name: 'Delete: r1' }).click();
+  await expect(dialog).toContainText('strict@1 was built on it');
+  await dialog.getByRole('button', { name: 'OK' }).click();
+
+  await openPanel(page);
+  await page
+    .getByRole('button', { name: 'Delete old revisions that nothing needs' })
+    .click();
+  await expect(dialog).toContainText('strict r2');
+  await expect(dialog).toContainText(
+    'team r1 stays: strict@1 was built on it.'
+  );
+  await shoot(page, 'prune');
+  await dialog.getByRole('button', { name: 'Delete' }).click();
+  await expect(dialog).toHaveCount(0);
+  const strict = await open('strict');
+  await expect(strict.getByRole('listitem')).toHaveCount(1, {
+    timeout: MINUTE
+  });
+});
+
+test('a base image is made of a Dockerfile', async ({ page, request }) => {
+  test.setTimeout(4 * MINUTE);
+  const bases = await (await request.get('/mlops/bases')).json();
+  const { ref } = bases.items.find(
+    (base: { name: string }) => base.name === 'debian'
+  );
+  const form = page.getByRole('region', { name: 'New base image' });
+  const open = async () => {
+    await openPanel(page);
+    await page.getByRole('button', { name: 'New environment' }).first().click();
+    await page
+      .locator('.jp-MLOpsForm:visible')
+      .getByRole('button', { name: 'Base from a Dockerfile…' })
+      .click();
+    await expect(form).toBeVisible();
+  };
+  const build = page.locator('.jp-MLOpsOperation:visible');
+  await open();
+  await form.getByRole('button', { name: 'Build base image' }).click();
+  await expect(form).toContainText('Choose a Dockerfile, or paste one below.');
+  await form.getByLabel('Name').fill('own');
+  await form
+    .getByLabel('Or paste it')
+    .fill(`FROM ${ref}\nRUN echo so far; nonsense\n`);
+  await shoot(page, 'base-form');
+  expect(await violations(page, '.jp-MLOpsForm:visible')).toEqual([]);
+  await form.getByRole('button', { name: 'Build base image' }).click();
+  await expect(build.getByRole('alert')).toContainText(
+    '(line 2) failed: RUN echo so far; nonsense',
+    { timeout: MINUTE }
+  );
+  await shoot(page, 'base-failed');
+
+  const written = await request.put('/api/contents/own.Dockerfile', {
+    data: {
+      type: 'file',
+      format: 'text',
+      content: `FROM ${ref}\nRUN echo it runs\n`
+    }
+  });
+  expect(written.ok()).toBe(true);
+  await open();
+  await form.getByLabel('Name').fill('own');
+  await form.getByLabel('Dockerfile').fill('own.Dockerfile');
+  await form.getByRole('button', { name: 'Build base image' }).click();
+  await expect(build).toContainText('it runs', { timeout: MINUTE });
+  const choice = page.locator('.jp-MLOpsForm').getByLabel('Base', {
+    exact: true
+  });
+  await expect(choice.locator('option[value="own"]')).toHaveCount(1, {
+    timeout: MINUTE
+  });
+  expect((await request.delete('/mlops/bases/own')).ok()).toBe(true);
+});
+
 test('deleting says what space comes back', async ({ page }) => {
   test.setTimeout(3 * MINUTE);
   await act(page, 'team', 'Delete');
@@ -122,7 +221,9 @@ test('deleting says what space comes back', async ({ page }) => {
 
   for (const name of ['follows', 'strict', 'team']) {
     await act(page, name, 'Delete');
-    await expect(dialog).toContainText('Its 2 revisions');
+    await expect(dialog).toContainText(
+      name === 'team' ? 'Its 2 revisions ' : 'Its 1 revision '
+    );
     await expect(dialog).toContainText(/\d [kM]B will be free again/);
     await expect(dialog).toContainText(
       /\d MB stay, since other images have the same layers/

@@ -24,7 +24,7 @@ class BasesHandler(MlopsHandler):
 
         body = self.body(CreateBase)
         services = await self.services()
-        file = self.below_root(body.path) if body.kind == "dockerfile" else None
+        file = self.below_root(body.path) if body.kind == "dockerfile" and body.path else None
         operation = await services.operations.start(
             "base", body.name, work.base(services, body, file)
         )

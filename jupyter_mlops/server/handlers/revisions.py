@@ -49,6 +49,23 @@ class RevisionsHandler(BuildHandler):
         self.answer(gone)
 
 
+class OldRevisionsHandler(MlopsHandler):
+    auth_resource = "mlops-environments"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.answer(await (await self.services()).environments.deleting.of_old())
+
+    @web.authenticated
+    @authorized
+    async def delete(self) -> None:
+        deleting = (await self.services()).environments.deleting
+        gone = await deleting.carry_out(await deleting.of_old())
+        self.running.emitter.environments_changed()
+        self.answer(gone)
+
+
 class RevisionHandler(MlopsHandler):
     auth_resource = "mlops-environments"
 
@@ -125,6 +142,7 @@ _REVISION = r"/mlops/environments/([^/]+)/revisions/(\d{1,9})"
 
 default_handlers = [
     (r"/mlops/environments/([^/]+)/revisions", RevisionsHandler),
+    (r"/mlops/old-revisions", OldRevisionsHandler),
     (_REVISION, RevisionHandler),
     (rf"{_REVISION}/deletion", RevisionDeletionHandler),
     (rf"{_REVISION}/lock", LockHandler),

@@ -23,12 +23,14 @@ class CreateBase(Request):
     """The image to pull, for ``pull``."""
     path: str = ""
     """The Dockerfile, or the folder it is in, as the file browser has it, for ``dockerfile``."""
+    text: str = Field("", max_length=1_000_000)
+    """The Dockerfile itself in place of ``path``; no files are beside it."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         check_name(self.name, "base image")
         if self.kind == "pull" and not self.ref:
             raise ValueError("which image is to be pulled is missing: say ref")
-        if self.kind == "dockerfile" and not self.path:
-            raise ValueError("which Dockerfile is to be built is missing: say path")
+        if self.kind == "dockerfile" and bool(self.path) == bool(self.text.strip()):
+            raise ValueError("a Dockerfile is needed: say path or text, and not both")
         return self
