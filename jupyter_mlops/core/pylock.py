@@ -10,11 +10,18 @@ from .inventory import Inventory
 _PACKAGE = "[[packages]]"
 _NAME = re.compile(r'^name\s*=\s*"([^"]+)"', re.MULTILINE)
 _VERSION = re.compile(r'^version\s*=\s*"([^"]+)"', re.MULTILINE)
-_TOOL = re.compile(r"^\[tool\.jupyter-mlops\].*", re.MULTILINE | re.DOTALL)
+_TOOL = re.compile(r"^\[tool\.jupyter-mlops[].].*", re.MULTILINE | re.DOTALL)
+_R = re.compile(r"^\[tool\.jupyter-mlops\.r\].*", re.MULTILINE | re.DOTALL)
 
 UNRESOLVED_NOTE = (
     "Installed, but not found on the package index: the image holds them, this lock cannot "
     "bring them back."
+)
+
+
+R_NOTE = (
+    "Installers of Python pass over these. An environment that imports this lock asks CRAN, and "
+    "its archive, for these versions."
 )
 
 
@@ -73,6 +80,27 @@ def updated(lock: str, inventory: Inventory, found: Mapping[str, str]) -> str:
     return text
 
 
+def with_r(lock: str, inventory: Inventory) -> str:
+    """The lock and, where there are any, the packages of R, each in its version.
+
+    The format knows no packages of R, so they are in a table of our own, the last one. Those from
+    neither CRAN nor the distribution are comments there: no index brings them back."""
+    lock = _R.sub("", lock).rstrip() + "\n"
+    installed = inventory.of("cran")
+    if not installed:
+        return lock
+    listed = "".join(
+        f"    # {name} {package.version} is from {package.source}\n"
+        if package.source
+        else f"    {_quoted(f'{name}=={package.version}')},\n"
+        for name, package in sorted(installed.items())
+    )
+    return (
+        f"{lock}\n[tool.jupyter-mlops.r]\n# {R_NOTE}\nversion = {_quoted(inventory.r)}\n"
+        f"packages = [\n{listed}]\n"
+    )
+
+
 def joined(lock: str, other: str, names: Container[str]) -> str:
     """``lock`` with the entries of ``other`` for ``names`` in place of, or beside, its own."""
     head, blocks = _split(lock)
@@ -82,7 +110,7 @@ def joined(lock: str, other: str, names: Container[str]) -> str:
 
 def unresolved(lock: str) -> list[str]:
     """What ``updated`` could not find."""
-    table = _TOOL.search(lock)
+    table = _TOOL.search(_R.sub("", lock))
     return re.findall(r'^    "(.*)",$', table.group(0), re.MULTILINE) if table else []
 
 

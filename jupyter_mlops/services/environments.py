@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ..core import pylock
 from ..core.environment import Base, Environment, EnvironmentSpec
 from ..core.errors import ConflictError, InvalidError, NotFoundError, SmokeFailedError
 from ..core.imported import Imported
@@ -365,8 +366,9 @@ class Environments:
         return changed
 
     async def lock(self, revision: Revision) -> str:
-        """The text of its pylock.toml."""
-        return (await self._blobs.get(revision.lock)).decode()
+        """The text of its pylock.toml, with its packages of R."""
+        lock = (await self._blobs.get(revision.lock)).decode()
+        return pylock.with_r(lock, await self.inventory(revision))
 
     async def inventory(self, revision: Revision) -> Inventory:
         return await self._inventories.load(revision.inventory)

@@ -114,6 +114,7 @@ async def make(
         finally:
             asking.cancel()
         lock = pylock.updated(source.lock, inventory, entries) if not drift.empty else source.lock
+        lock = pylock.with_r(lock, inventory)
         for missing in pylock.unresolved(lock):
             progress.log(f"The lock cannot bring back {missing}; the image has it.\n")
         await bundle.add("outputs", outputs)

@@ -68,7 +68,11 @@ export function BaseForm(props: {
     }
   };
   return (
-    <form className="jp-MLOpsForm jp-MLOpsPage" onSubmit={submit} noValidate>
+    <form
+      className="jp-MLOpsForm jp-MLOpsPage jp-mod-base"
+      onSubmit={submit}
+      noValidate
+    >
       <h2>{trans.__('New base image')}</h2>
       <p>
         {trans.__(

@@ -51,7 +51,7 @@ export function RevisionPage(props: {
       <header className="jp-MLOpsOperation-head">
         <h2>{trans.__('Revisions of %1', name)}</h2>
         <Button
-          className="jp-mod-styled jp-mod-warn"
+          className="jp-mod-styled"
           disabled={(revisions ?? []).length < 2}
           onClick={() => run(CommandIDs.deleteOldRevisions, { name })}
         >

@@ -29,7 +29,7 @@ export type DraftErrors = Partial<Record<keyof IEnvironmentDraft, string>>;
 const NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
 const PYTHON = /^[A-Za-z0-9][\w.-]*\s*(\[|[<>=!~@;(]|$)/;
 const APT = /^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/]\S+)?$/;
-const R = /^[A-Za-z][A-Za-z0-9.]*\s*([=>]=\s*[\w.-]+)?$/;
+const R = /^[A-Za-z][A-Za-z0-9.]*[A-Za-z0-9]([=>]=\d+([.-]\d+)*)?$/;
 /** As the server has it where nothing is said. */
 const PIDS = '4096';
 const UNITS: Record<string, number> = {

@@ -131,6 +131,9 @@ directory = {path = "../own"}
 [[packages]]
 name = "far"
 archive = {url = "https://example.org/far.zip"}
+[tool.jupyter-mlops.r]
+version = "4.2.2"
+packages = ["data.table==1.14.8", "--vanilla"]
 """
     found = await imported(tmp_path, "pylock.dev.toml", text)
     assert found.python == (
@@ -138,8 +141,9 @@ archive = {url = "https://example.org/far.zip"}
         "tomli==2.0 ; python_version < '3.11'",
         "far @ https://example.org/far.zip",
     )
+    assert found.r == ("data.table==1.14.8",)
     told = reasons(found)
-    assert set(told) == {"pytest", "six", "own", "Python >=3.11"}
+    assert set(told) == {"pytest", "six", "own", "Python >=3.11", "R 4.2.2", "--vanilla"}
     assert "https://example.org/six" in told["six"] and "../own" in told["own"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from traitlets.config import Config
@@ -86,6 +87,33 @@ async def test_what_the_distribution_lacks_comes_from_the_mirror(
         )
         assert await process.wait() == 0
         await services.environments.delete(spec.name)
+    finally:
+        await services.close()
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+async def test_a_lock_brings_the_same_packages_again(
+    services_config: Config, r_environment: Tiny, cran_mirror: str, tmp_path: Path
+):
+    """Also versions that are old by then: the newest testPlain is 2.0."""
+    spec = replace(SPEC, r=("testAbove", "testPlain==1.0"))
+    revision, _ = await build(services_config, cran_mirror, spec)
+    services = open_services(services_config)
+    try:
+        before = await services.environments.inventory(revision)
+        lock = tmp_path / "pylock.toml"
+        lock.write_text(await services.environments.lock(revision))
+        found = await services.environments.imported(lock)
+        assert {"testPlain==1.0", "testAbove==1.0"} <= set(found.r)
+        assert len(found.r) == len(before.of("cran")) == revision.r_packages
+        await services.environments.delete(spec.name)
+        # Nothing else says which packages: the base has none of R.
+        again = EnvironmentSpec(name="locked-r", base="debian", python=found.python, r=found.r)
+        revision, _ = await build(services_config, cran_mirror, again)
+        after = await services.environments.inventory(revision)
+        assert after.of("cran") == before.of("cran") and after.r == before.r
+        await services.environments.delete(again.name)
     finally:
         await services.close()
 

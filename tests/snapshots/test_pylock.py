@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import tomllib
 
 from jupyter_mlops.core.inventory import Inventory, Package
-from jupyter_mlops.core.pylock import outdated, packages, unresolved, updated, versions
+from jupyter_mlops.core.pylock import outdated, packages, unresolved, updated, versions, with_r
 
 LOCK = """\
 lock-version = "1.0"
@@ -81,3 +83,23 @@ def test_a_table_of_a_package_stays_with_it() -> None:
     lock = updated(LOCK, inventory(typing_extensions="4.15.0"), {})
     (package,) = tomllib.loads(lock)["packages"]
     assert package["tool"]["x"]["note"] == "belongs to the one before"
+
+
+def test_packages_of_r_are_in_a_table_of_their_own() -> None:
+    same = inventory(**BEFORE)
+    assert with_r(LOCK, same) == LOCK
+    found = (
+        Package("cran", "data.table", "1.14.8"),
+        Package("cran", "Matrix", "1.5-3"),
+        Package("cran", "own", "0.1", "github.com/ada/own"),
+    )
+    now = replace(same, r="4.2.2", packages=(*same.packages, *found))
+    lock = with_r(updated(LOCK, inventory(own="0.1", **BEFORE), {}), now)
+    table = tomllib.loads(lock)["tool"]["jupyter-mlops"]
+    assert table["unresolved"] == unresolved(lock) == ["own==0.1"]
+    assert table["r"] == {"version": "4.2.2", "packages": ["Matrix==1.5-3", "data.table==1.14.8"]}
+    assert "# own 0.1 is from github.com/ada/own" in lock
+    # Written again it is the same, and what is gone is gone.
+    assert with_r(lock, now) == lock
+    assert packages(lock).keys() == packages(LOCK).keys()
+    assert with_r(with_r(LOCK, now), same) == LOCK

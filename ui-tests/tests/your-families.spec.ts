@@ -117,7 +117,7 @@ test('revisions that nothing needs go, one or all', async ({ page }) => {
   const dialog = page.locator('.jp-Dialog');
   const open = async (name: string) => {
     await act(page, name, 'Revisions');
-    return page.getByRole('region', { name: `Revisions of ${name}` });
+    return page.getByRole('tabpanel', { name: `Revisions of ${name}` });
   };
   const follows = await open('follows');
   const rows = follows.getByRole('listitem');
@@ -126,7 +126,7 @@ test('revisions that nothing needs go, one or all', async ({ page }) => {
     /^r2Active · \d+ MB · .*Python 3[.\d]+, \d+ packages/
   );
   await shoot(page, 'revisions');
-  expect(await violations(page, '.jp-MLOpsRevisions:visible')).toEqual([]);
+  expect(await violations(page, '.jp-MLOpsRevisions')).toEqual([]);
   await rows.nth(1).getByRole('button', { name: 'Delete: r1' }).click();
   await expect(dialog).toContainText('1 revision goes: follows r1.');
   await expect(dialog).toContainText(/\d [kM]?B will be free again/);
@@ -162,7 +162,7 @@ test('a base image is made of a Dockerfile', async ({ page, request }) => {
   const { ref } = bases.items.find(
     (base: { name: string }) => base.name === 'debian'
   );
-  const form = page.getByRole('region', { name: 'New base image' });
+  const form = page.getByRole('tabpanel', { name: 'New base image' });
   const open = async () => {
     await openPanel(page);
     await page.getByRole('button', { name: 'New environment' }).first().click();
@@ -181,7 +181,7 @@ test('a base image is made of a Dockerfile', async ({ page, request }) => {
     .getByLabel('Or paste it')
     .fill(`FROM ${ref}\nRUN echo so far; nonsense\n`);
   await shoot(page, 'base-form');
-  expect(await violations(page, '.jp-MLOpsForm:visible')).toEqual([]);
+  expect(await violations(page, '.jp-MLOpsForm.jp-mod-base')).toEqual([]);
   await form.getByRole('button', { name: 'Build base image' }).click();
   await expect(build.getByRole('alert')).toContainText(
     '(line 2) failed: RUN echo so far; nonsense',

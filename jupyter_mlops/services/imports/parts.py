@@ -20,6 +20,7 @@ else:
     import tomli as tomllib
 
 PYTHON_REASON = "Python itself comes with the base image: choose one that has it."
+R_REASON = "R itself comes with the distribution of the base image, or with the base image."
 
 
 def sorted_out(entries: Iterable[str]) -> tuple[list[str], list[LeftOut]]:

@@ -9,8 +9,8 @@ from typing import Any
 from ...core.additions import LeftOut
 from ...core.errors import InvalidError
 from ...core.imported import Imported
-from ..spec_file import check_requirement
-from .parts import PYTHON_REASON, read_toml
+from ..spec_file import check_r_package, check_requirement
+from .parts import PYTHON_REASON, R_REASON, read_toml
 
 
 def read_pylock(file: Path) -> Imported:
@@ -26,11 +26,31 @@ def read_pylock(file: Path) -> Imported:
             left.append(LeftOut(str(package.get("name", "?")), reason))
         else:
             requirements.append(text)
+    r = _of_r(found, left)
     if found.get("requires-python"):
         left.append(LeftOut(f"Python {found['requires-python']}", PYTHON_REASON))
     for text in requirements:
         check_requirement(text)
-    return Imported(source=file.name, python=tuple(requirements), left_out=tuple(left))
+    return Imported(source=file.name, python=tuple(requirements), r=tuple(r), left_out=tuple(left))
+
+
+def _of_r(lock: dict[str, Any], left: list[LeftOut]) -> list[str]:
+    """Packages of R, which locks of ours have in a table of their own."""
+    tool = lock.get("tool")
+    table = tool.get("jupyter-mlops", {}) if isinstance(tool, dict) else {}
+    table = table.get("r", {}) if isinstance(table, dict) else {}
+    packages = table.get("packages", []) if isinstance(table, dict) else []
+    taken = []
+    for text in packages if isinstance(packages, list) else []:
+        try:
+            check_r_package(str(text))
+        except InvalidError:
+            left.append(LeftOut(str(text), "Its name or version cannot be read."))
+        else:
+            taken.append(str(text))
+    if taken and table.get("version"):
+        left.append(LeftOut(f"R {table['version']}", R_REASON))
+    return taken
 
 
 def _requirement(package: dict[str, Any]) -> tuple[str, str]:

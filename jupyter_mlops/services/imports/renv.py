@@ -12,7 +12,7 @@ from ...core.imported import Imported
 from ...core.settings import Settings
 from ..cran_index import archived, newest
 from ..spec_file import check_r_package
-from .parts import read_text
+from .parts import R_REASON, read_text
 
 _REPOSITORIES = ("repository", "cran", "rspm", "ppm")
 
@@ -36,8 +36,7 @@ async def read_renv(file: Path, settings: Settings) -> Imported:
     texts, notes = await _versions(wanted, settings)
     version = (found.get("R") or {}).get("Version")
     if version:
-        reason = "R itself comes with the distribution of the base image, or with the base image."
-        notes.append(LeftOut(f"R {version}", reason))
+        notes.append(LeftOut(f"R {version}", R_REASON))
     return Imported(source=file.name, r=tuple(texts), left_out=(*left, *notes))
 
 
