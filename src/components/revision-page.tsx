@@ -48,7 +48,7 @@ export function RevisionPage(props: {
   const active = items.find(other => other.name === name)?.active ?? 0;
   return (
     <div className="jp-MLOpsPage jp-MLOpsRevisions">
-      <header className="jp-MLOpsOperation-head">
+      <div className="jp-MLOpsOperation-head">
         <h2>{trans.__('Revisions of %1', name)}</h2>
         <Button
           className="jp-mod-styled"
@@ -57,7 +57,7 @@ export function RevisionPage(props: {
         >
           {trans.__('Delete old revisions…')}
         </Button>
-      </header>
+      </div>
       <List
         collection={{ loaded: !!revisions, items: revisions ?? [], error }}
         label={trans.__('Revisions')}
