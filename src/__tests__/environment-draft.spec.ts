@@ -40,6 +40,7 @@ describe('environment draft', () => {
       python: 'pandas\nlightgbm',
       variables: 'OMP_NUM_THREADS=2\nURL=a=b',
       secrets: 'WANDB_API_KEY',
+      preload: 'pandas\nsklearn.linear_model',
       r: 'data.table',
       memory: '2 GiB',
       cpus: '1.5',
@@ -48,6 +49,7 @@ describe('environment draft', () => {
       date: '2024-01-15'
     });
     expect(spec.r).toEqual(['data.table']);
+    expect(spec.preload).toEqual(['pandas', 'sklearn.linear_model']);
     expect(spec.smoke).toBe('tests/smoke.ipynb');
     expect(spec.smoke_notebook).toBe('sha256:1');
     expect(spec.date).toBe('2024-01-15');
@@ -133,7 +135,8 @@ describe('environment draft', () => {
       gpus: '1.5',
       python: 'pandas>=2\n-r more.txt',
       apt: 'libgomp1 curl',
-      r: 'data.table\ndplyr=1'
+      r: 'data.table\ndplyr=1',
+      preload: 'pandas\nimport numpy'
     };
     const problems = problemsOf(draft);
     expect(problems).toMatchObject({
@@ -149,6 +152,7 @@ describe('environment draft', () => {
       'memory',
       'name',
       'pids',
+      'preload',
       'python',
       'r',
       'secrets',

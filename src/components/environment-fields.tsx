@@ -121,6 +121,15 @@ export function MoreFields(props: {
       />
       <DraftField
         state={state}
+        name="preload"
+        label={trans.__('Modules to begin with')}
+        help={trans.__(
+          'Imported before a notebook starts, so that its own import takes no time. One per line: sklearn.linear_model'
+        )}
+        rows={2}
+      />
+      <DraftField
+        state={state}
         name="smoke"
         label={trans.__('Smoke notebook')}
         help={trans.__(

@@ -33,6 +33,10 @@ export function explain(
     ),
     // Not repeated: it may be a value.
     secrets: trans.__('Write names only, without values.'),
+    preload: trans.__(
+      'Write one module per line, as import takes it, such as sklearn.linear_model, and not “%1”.',
+      errors.preload
+    ),
     smoke: trans.__(
       'Write the path of a notebook as the file browser has it, such as tests/smoke.ipynb.'
     ),

@@ -12,6 +12,8 @@ export interface IEnvironmentDraft {
   variables: string;
   secrets: string;
   setup: string;
+  /** Python modules, as `import` takes them. */
+  preload: string;
   smoke: string;
   /** The digest of its content, as the server took it in before. */
   smokeNotebook: string;
@@ -30,6 +32,7 @@ const NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
 const PYTHON = /^[A-Za-z0-9][\w.-]*\s*(\[|[<>=!~@;(]|$)/;
 const APT = /^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/]\S+)?$/;
 const R = /^[A-Za-z][A-Za-z0-9.]*[A-Za-z0-9]([=>]=\d+([.-]\d+)*)?$/;
+const MODULE = /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/;
 /** As the server has it where nothing is said. */
 const PIDS = '4096';
 const UNITS: Record<string, number> = {
@@ -73,6 +76,7 @@ export function emptyDraft(base: string): IEnvironmentDraft {
     variables: '',
     secrets: '',
     setup: '',
+    preload: '',
     smoke: '',
     smokeNotebook: '',
     date: '',
@@ -98,6 +102,7 @@ export function draftOf(spec: EnvironmentSpec): IEnvironmentDraft {
       .join('\n'),
     secrets: (spec.secrets ?? []).join('\n'),
     setup: spec.setup ?? '',
+    preload: (spec.preload ?? []).join('\n'),
     smoke: spec.smoke ?? '',
     smokeNotebook: spec.smoke_notebook ?? '',
     date: spec.date ?? '',
@@ -130,6 +135,7 @@ export function problemsOf(draft: IEnvironmentDraft): DraftErrors {
   check('r', odd(draft.r, R));
   check('variables', odd(draft.variables, /^[A-Za-z_]\w*=/));
   check('secrets', odd(draft.secrets, /^[A-Za-z_]\w*$/));
+  check('preload', odd(draft.preload, MODULE));
   const smoke = draft.smoke.trim();
   check('smoke', !!smoke && !smoke.endsWith('.ipynb'));
   check('memory', parseMemory(draft.memory) === null);
@@ -188,6 +194,7 @@ export function specOf(
     variables,
     secrets: lines(draft.secrets),
     setup: draft.setup,
+    preload: lines(draft.preload),
     smoke: draft.smoke.trim(),
     smoke_notebook: draft.smokeNotebook,
     date: draft.date,
