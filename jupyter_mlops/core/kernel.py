@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from .limits import KernelLimits
 
@@ -43,6 +44,10 @@ class KernelRecord:
     empty for kernels that end with their process."""
     warm: str = ""
     """Of a container in which no kernel runs yet: what it is kept for; see ``kernels.pool``."""
+
+    def owned_by(self, pid: int, now: datetime) -> KernelRecord:
+        """What takes this one's place when the process ``pid`` takes the container over."""
+        return replace(self, pid=pid, claimed=now.isoformat(timespec="seconds"), warm="")
 
 
 @dataclass(frozen=True)

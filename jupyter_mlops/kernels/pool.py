@@ -104,8 +104,7 @@ class Pool:
         return None
 
     async def _claim(self, record: KernelRecord) -> KernelRecord | None:
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        mine = replace(record, warm="", pid=os.getpid(), claimed=now)
+        mine = record.owned_by(os.getpid(), datetime.now(timezone.utc))
         return mine if await self._store.kernels.swap(record, mine) else None
 
     async def _move(

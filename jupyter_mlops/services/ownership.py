@@ -17,8 +17,7 @@ from ..core.settings import Settings
 
 async def claim(store: Store, record: KernelRecord) -> KernelRecord | None:
     """Make this process the owner; None when another one was quicker."""
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    claimed = replace(record, pid=os.getpid(), claimed=now, warm="")
+    claimed = record.owned_by(os.getpid(), datetime.now(timezone.utc))
     return claimed if await store.kernels.swap(record, claimed) else None
 
 
