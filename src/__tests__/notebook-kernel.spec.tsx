@@ -73,7 +73,10 @@ class Session {
   private _statusChanged: Signal<any, any>;
 }
 
-beforeEach(() => jest.useFakeTimers());
+beforeEach(() => {
+  jest.useFakeTimers();
+  sessionStorage.clear();
+});
 afterEach(() => jest.useRealTimers());
 
 describe('the changes in a kernel', () => {
@@ -93,6 +96,10 @@ describe('the changes in a kernel', () => {
     await session.ran();
     session.kernel.ignore();
     expect(session.kernel.news).toBe(0);
+    const reloaded = new Session();
+    reloaded.drift = session.drift;
+    await reloaded.ran();
+    expect(reloaded.kernel.news).toBe(0);
     session.drift = added('six');
     await session.ran();
     expect(session.kernel.news).toBe(0);

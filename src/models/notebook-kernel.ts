@@ -79,7 +79,9 @@ export class NotebookKernel implements IDisposable {
 
   /** Forget the changes there are, which the user does not want to see, until there is another. */
   ignore(): void {
-    this._ignored = new Set(Private.keys(this._drift));
+    const keys = Private.keys(this._drift);
+    this._ignored = new Set(keys);
+    Private.remember(this.kernelId, keys);
     this._changed.emit();
   }
 
@@ -91,7 +93,7 @@ export class NotebookKernel implements IDisposable {
 
   private _onKernelChanged(): void {
     this._drift = null;
-    this._ignored = new Set();
+    this._ignored = new Set(Private.remembered(this.kernelId));
     this._pointer = null;
     this._changed.emit();
     const kernel = this._context.session?.kernel;
@@ -160,4 +162,27 @@ namespace Private {
       )
     );
   }
+
+  /** What the user does not want to see of a kernel: until its container ends, in this tab. */
+  export function remembered(kernel: string): string[] {
+    try {
+      const found = JSON.parse(
+        sessionStorage.getItem(IGNORED + kernel) ?? '[]'
+      );
+      return Array.isArray(found) ? found : [];
+    } catch {
+      // A browser may keep nothing; then it is forgotten by a reload.
+      return [];
+    }
+  }
+
+  export function remember(kernel: string, keys: string[]): void {
+    try {
+      sessionStorage.setItem(IGNORED + kernel, JSON.stringify(keys));
+    } catch {
+      // As above.
+    }
+  }
+
+  const IGNORED = 'jupyter-mlops:ignored:';
 }

@@ -99,7 +99,9 @@ class BlockingKernel:
         return cell.text.strip()
 
     def begin(self, code: str) -> str:
-        return self.client.execute(code)
+        """What is sent right after its error is answered like any other: ipykernel drops cells that
+        come while it clears its queue of those that were waiting."""
+        return self.client.execute(code, stop_on_error=False)
 
     def send(self, kind: str, content: dict[str, Any], channel: str = "shell") -> str:
         message = self.client.session.msg(kind, content)

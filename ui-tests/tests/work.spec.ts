@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import type { Locator, Page } from '@playwright/test';
 
 import { expect, test } from './fixtures';
-import { MINUTE, openPanel, row, SHOTS, tab } from './panel';
+import { MINUTE, openPanel, row, tab } from './panel';
+import { shoot } from './steps';
 
 // Goes on from story.spec.ts, which runs before it on the same server: `diabetes` is there.
 test.describe.configure({ mode: 'serial' });
@@ -16,13 +17,6 @@ async function act(page: Page, action: string) {
   await environment
     .getByRole('button', { name: `${action}: diabetes` })
     .click({ timeout: 30_000 });
-}
-
-async function shoot(page: Page, name: string) {
-  await page.theme.setDarkTheme();
-  await page.screenshot({ path: `${SHOTS}/${name}-dark.png` });
-  await page.theme.setLightTheme();
-  await page.screenshot({ path: `${SHOTS}/${name}-light.png` });
 }
 
 test('a notebook opened from the row runs in the container', async ({

@@ -1,27 +1,11 @@
-import type { APIRequestContext, Page } from '@playwright/test';
+import type { APIRequestContext } from '@playwright/test';
 
 import { expect, test } from './fixtures';
 import { MINUTE, openPanel, row, SHOTS, violations } from './panel';
+import { act, shoot, work } from './steps';
 
 // On the same server as the others; needs none of their environments.
 test.describe.configure({ mode: 'serial' });
-
-async function shoot(page: Page, name: string) {
-  await page.theme.setDarkTheme();
-  await page.screenshot({ path: `${SHOTS}/${name}-dark.png` });
-  await page.theme.setLightTheme();
-  await page.screenshot({ path: `${SHOTS}/${name}-light.png` });
-}
-
-/** Ask for work, and wait until it is done. */
-async function work(request: APIRequestContext, path: string, data: unknown) {
-  const asked = await request.post(`/mlops/${path}`, { data });
-  expect(asked.status()).toBe(202);
-  const { id } = await asked.json();
-  const state = async () =>
-    (await (await request.get(`/mlops/operations/${id}`)).json()).state;
-  await expect.poll(state, { timeout: 5 * MINUTE }).toBe('succeeded');
-}
 
 async function writeNotebook(
   request: APIRequestContext,
@@ -46,15 +30,6 @@ async function writeNotebook(
     data: { type: 'notebook', format: 'json', content }
   });
   expect(answer.ok()).toBe(true);
-}
-
-/** Press a button of an environment's row. */
-async function act(page: Page, name: string, action: string) {
-  await openPanel(page);
-  // By keyboard: in a short list the mouse may find a button below the edge.
-  await row(page, 'Environments', name)
-    .getByRole('button', { name: `${action}: ${name}`, includeHidden: true })
-    .press('Enter');
 }
 
 test('environments follow another one, if their notebook passes', async ({

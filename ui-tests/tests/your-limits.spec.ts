@@ -1,57 +1,9 @@
-import type { APIRequestContext, Page } from '@playwright/test';
-
 import { expect, test } from './fixtures';
-import { MINUTE, openPanel, row, SHOTS, violations } from './panel';
+import { MINUTE, openPanel, row, violations } from './panel';
+import { have, run, shoot } from './steps';
 
 // After the others on the same server, which begins without environments; needs none of theirs.
 test.describe.configure({ mode: 'serial' });
-
-async function shoot(page: Page, name: string) {
-  await page.theme.setDarkTheme();
-  await page.screenshot({ path: `${SHOTS}/${name}-dark.png` });
-  await page.theme.setLightTheme();
-  await page.screenshot({ path: `${SHOTS}/${name}-light.png` });
-}
-
-/** Ask for work, and wait until it is done. */
-async function work(request: APIRequestContext, path: string, data: unknown) {
-  const asked = await request.post(`/mlops/${path}`, { data });
-  expect(asked.status()).toBe(202);
-  const { id } = await asked.json();
-  const state = async () =>
-    (await (await request.get(`/mlops/operations/${id}`)).json()).state;
-  await expect.poll(state, { timeout: 5 * MINUTE }).toBe('succeeded');
-}
-
-async function have(
-  request: APIRequestContext,
-  spec: { name: string; base: string; secrets?: string[] }
-) {
-  const names = async (noun: string) =>
-    (await (await request.get(`/mlops/${noun}`)).json()).items.map(
-      (item: { name: string }) => item.name
-    );
-  if (!(await names('bases')).includes('debian')) {
-    await work(request, 'bases', { kind: 'debian', name: 'debian' });
-  }
-  if (!(await names('environments')).includes(spec.name)) {
-    await work(request, 'environments', { spec });
-  }
-}
-
-/** Type a cell, run it, and see its last output. */
-async function run(page: Page, code: string, output: RegExp) {
-  const cells = page.locator('.jp-NotebookPanel:visible .jp-Cell');
-  // Running the last one adds another.
-  const cell = cells.nth((await cells.count()) - 1);
-  await cell.locator('.cm-content').click();
-  await page.keyboard.insertText(code);
-  await page.keyboard.press('Shift+Enter');
-  await expect(cell.locator('.jp-OutputArea-output').last()).toHaveText(
-    output,
-    { timeout: MINUTE }
-  );
-}
 
 const LIMIT = `import os
 for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
