@@ -187,5 +187,5 @@ def test_a_kernel_gets_an_allow_list():
 
 def test_a_folder_that_is_too_long_for_sockets_is_told(tmp_path: Path):
     with pytest.raises(InvalidError, match="too long") as error:
-        Endpoint(tmp_path / ("x" * 100), "k").make()
+        Endpoint(tmp_path / ("x" * 100), "k").make(tcp=False)
     assert "Mlops.runtime_dir" in error.value.hint
