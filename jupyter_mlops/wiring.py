@@ -19,8 +19,8 @@ from .engines.discovery import EngineDiscovery
 from .kernels.adoption import AdoptableProvisioner, Adopter
 from .kernels.evaluation import KernelEvaluation
 from .kernels.notebooks import ContainerNotebooks
+from .kernels.parts import ProvisionerParts
 from .kernels.pool import Pool
-from .kernels.provisioner import ProvisionerParts
 from .kernels.specs import KernelSpecFolder
 from .kernels.starting import KernelContainers
 from .oci.registries import OciRegistries

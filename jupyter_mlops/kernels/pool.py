@@ -24,7 +24,7 @@ from ..core.errors import EngineUnavailableError, KernelDeadError
 from ..core.kernel import KernelRecord
 from ..core.ports import EngineProvider, Store
 from ..core.settings import Settings
-from .container import HOME, container_name, user_name
+from .container import HOME, user_name
 from .control import Event, Supervisor
 from .endpoint import Endpoint
 from .plans import read_plans, write_plans
@@ -239,22 +239,8 @@ class Pool:
 
     def _record(self, plan: Plan) -> KernelRecord:
         name = _name()
-        return KernelRecord(
-            id=name,
-            container=container_name(self._endpoint(name)),
-            owner=self._settings.owner,
-            environment=plan.environment,
-            revision=plan.revision,
-            snapshot="",
-            image=plan.image,
-            project=str(plan.workspace.folder),
-            workspace=str(plan.workspace.folder),
-            home=str(plan.home),
-            started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            pid=os.getpid(),
-            limits=plan.limits,
-            warm=_BEGUN,
-        )
+        record = plan.record(name, self._endpoint(name), self._settings.owner)
+        return replace(record, project=record.workspace, warm=_BEGUN)
 
     async def _made(self) -> list[KernelRecord]:
         records = await self._store.kernels.list()

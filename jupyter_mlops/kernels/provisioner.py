@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import time
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +28,18 @@ from traitlets import Dict, Integer, List, Unicode
 
 from ..core.environment import Resources
 from ..core.errors import KernelDeadError, MlopsError
-from ..core.handover import Launch
 from ..core.kernel import KernelEvent, KernelRecord, SecretRequest
 from ..core.limits import KernelLimits, Limits, in_force
-from ..core.ports import EngineProvider, Store
 from ..core.settings import Settings
 from . import endings
-from .container import HOME, container_name, user_name
+from .container import HOME, user_name
 from .control import Event, Supervisor
 from .encryption import new_curve
 from .endpoint import Endpoint
-from .pool import Pool
-from .secret_values import secret_values
-from .starting import KernelContainers, Plan
+from .parts import ProvisionerParts
+from .reaching import RECONNECT_MS, reachable
+from .secret_values import Secrets
+from .starting import Plan
 from .transports import Curve
 from .variables import kernel_environment, notebook_path
 from .workspace import Workspace, workspace
@@ -50,31 +47,7 @@ from .workspace import Workspace, workspace
 GONE = 255
 """Exit code of a kernel whose container went away: its own will never be known."""
 
-_BIND_SECONDS = 30.0
 _MANAGER_SECONDS = 0.1
-_RECONNECT_MS = 5
-_TCP_MS = 50
-"""More, where the engine's proxy is between, and both sides prove who they are."""
-_FOREIGN_MS = 250
-"""ZeroMQ looks again after 100 ms and, to keep clients apart, at random up to as much more."""
-
-
-@dataclass
-class ProvisionerParts:
-    """What a kernel needs of the rest of the system."""
-
-    settings: Settings
-    store: Store
-    engines: EngineProvider
-    containers: KernelContainers
-    pool: Pool
-    write_launch: Callable[[Path, Launch], None]
-    """Keeps, in a kernel's private folder, what the next server needs."""
-    on_event: Callable[[KernelEvent], None] | None = None
-    """Hears of crashes; called on the loop that started the kernel."""
-    ask: Callable[[SecretRequest], Awaitable[dict[str, str]]] | None = None
-    """Gets values from the user for secrets that the settings do not have. Raises a domain error
-    where nobody gives them. None: nobody can be asked here."""
 
 
 class ContainerProvisioner(KernelProvisionerBase):
@@ -111,8 +84,7 @@ class ContainerProvisioner(KernelProvisionerBase):
         self._notebook = ""
         self._curve: Curve | None = None
         """The kernel's for all its life: clients keep the public key over restarts."""
-        self._given: dict[str, str] = dict(self.given)
-        """Secrets by name that the user gave for this kernel: in memory, also for its restarts."""
+        self._secrets = Secrets(self.secrets, self.parts.settings.secrets, self.given)
         self._run = 0
         self._exits: dict[int, int] = {}
         """Exit code by run, written by the supervisor's thread."""
@@ -228,7 +200,9 @@ class ContainerProvisioner(KernelProvisionerBase):
 
     async def _launch(self, cmd: list[str], cwd: Path, environment: dict[str, str]) -> None:
         # Not in pre_launch: what that returns is kept for restarts, and is no place for them.
-        values = await self._secret_values()
+        # A notebook that the server runs by itself, as for a build, has nobody before it.
+        asking = self.parts.ask is not None and self._server_root() is not None
+        values = await self._secrets.values(self._ask if asking else None)
         file = self.endpoint.connection_file_inside
         argv = [word.replace("{connection_file}", file) for word in cmd]
         if self._supervisor is None or not self._supervisor.alive:
@@ -238,7 +212,7 @@ class ContainerProvisioner(KernelProvisionerBase):
         self.endpoint.transport.unbind()
         await self._encrypt()
         # Of the clients in this process, that is those of a server.
-        self._manager.context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
+        self._manager.context.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         session = self._manager.session
         connection = self.endpoint.connection_inside(
             session.key, session.signature_scheme, self._manager.kernel_name, self._curve
@@ -252,7 +226,13 @@ class ContainerProvisioner(KernelProvisionerBase):
             cwd=str(self._workspace.project),
             files={file: json.dumps(connection)},
         )
-        await self._reachable(clients_wait)
+        await reachable(
+            self.endpoint.transport,
+            self._supervisor,
+            lambda: self._run in self._exits,
+            clients=clients_wait,
+            foreign=self._server_root() is None,
+        )
 
     async def _encrypt(self) -> None:
         if self._curve is not None or not self.endpoint.transport.encrypts:
@@ -267,40 +247,11 @@ class ContainerProvisioner(KernelProvisionerBase):
                 self.kernel_id,
             )
 
-    async def _reachable(self, clients_wait: bool) -> None:
-        """Until clients hear what the kernel says.
-
-        A forked kernel answers some 20 ms after its sockets are there, but a client whose sockets
-        were there first looks again only after a while, for each of them apart: the first request
-        would arrive before anybody hears its output.
-        """
-        deadline = time.monotonic() + _BIND_SECONDS
-        transport, supervisor = self.endpoint.transport, self._supervisor
-        assert supervisor is not None
-        while not await transport.bound(supervisor) and self._run not in self._exits:
-            if time.monotonic() > deadline:
-                return  # It may still come up; whoever waits for it has limits of their own.
-            await asyncio.sleep(0.002)
-        if clients_wait:
-            in_server = self._server_root() is not None
-            wait = 2 * _RECONNECT_MS if in_server else _FOREIGN_MS
-            await asyncio.sleep((wait + (_TCP_MS if transport.encrypts else 0)) / 1000)
-
-    async def _secret_values(self) -> dict[str, str]:
-        places = self.parts.settings.secrets
-        missing = [name for name in self.secrets if name not in {*places, *self._given}]
-        # A notebook that the server runs by itself, as for a build, has nobody before it.
-        if missing and self.parts.ask is not None and self._server_root() is not None:
-            request = SecretRequest(
-                str(self.kernel_id), self.environment, self._notebook, tuple(missing)
-            )
-            self._given.update(await self.parts.ask(request))
-        names = [name for name in self.secrets if name not in self._given]
-        found = await asyncio.to_thread(secret_values, names, places, os.environ)
-        return {
-            **found,
-            **{name: self._given[name] for name in self.secrets if name in self._given},
-        }
+    async def _ask(self, names: tuple[str, ...]) -> dict[str, str]:
+        assert self.parts.ask is not None
+        return await self.parts.ask(
+            SecretRequest(str(self.kernel_id), self.environment, self._notebook, names)
+        )
 
     async def _make_container(
         self, cwd: Path, argv: list[str], environment: dict[str, str]
@@ -325,22 +276,10 @@ class ContainerProvisioner(KernelProvisionerBase):
             process=environment,
         )
         again = self.record
-        record = KernelRecord(
-            id=str(self.kernel_id),
-            container=container_name(self.endpoint),
-            owner=settings.owner,
-            environment=self.environment,
-            revision=self.revision,
-            snapshot=self.snapshot,
-            image=self.image,
-            project=str(self._workspace.project),
-            workspace=str(self._workspace.folder),
-            home=str(home),
-            started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        record = replace(
+            plan.record(str(self.kernel_id), self.endpoint, settings.owner),
             language=self.kernel_spec.language,
-            pid=os.getpid(),
             notebook=self._notebook,
-            limits=limits,
             server=str(self._server_root() or ""),
         )
         taken = None
@@ -446,13 +385,4 @@ class ContainerProvisioner(KernelProvisionerBase):
         """A path that the kernel speaks of, on this machine; None when it is not here."""
         if self._workspace is None or self.record is None:
             return None
-        if path == "~" or path.startswith(("~/", f"{HOME}/")):
-            inner = path.removeprefix(HOME).removeprefix("~").lstrip("/")
-            found, roots = Path(self.record.home) / inner, [Path(self.record.home)]
-        else:
-            found = self._workspace.project / path
-            roots = [Path(mount.source) for mount in self._workspace.mounts]
-        found = Path(os.path.normpath(found))
-        if found.exists() and any(found.is_relative_to(root) for root in roots):
-            return found.as_posix()
-        return None
+        return self._workspace.resolve(path, Path(self.record.home), HOME)

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..core.errors import InvalidError, NotFoundError
+
+Ask = Callable[[tuple[str, ...]], Awaitable[dict[str, str]]]
+
+
+class Secrets:
+    """Of one kernel: from the settings, or from the user, who is asked once."""
+
+    def __init__(
+        self, names: Sequence[str], places: Mapping[str, str], given: Mapping[str, str]
+    ) -> None:
+        self._names = names
+        self._places = places
+        self._given = dict(given)
+        """In memory alone, also for the kernel's restarts."""
+
+    async def values(self, ask: Ask | None) -> dict[str, str]:
+        """By name. ``ask`` gets values of those that are nowhere; None: nobody can be asked.
+        Raises as ``secret_values``, and what ``ask`` raises."""
+        missing = [name for name in self._names if name not in {*self._places, *self._given}]
+        if missing and ask is not None:
+            self._given.update(await ask(tuple(missing)))
+        names = [name for name in self._names if name not in self._given]
+        found = await asyncio.to_thread(secret_values, names, self._places, os.environ)
+        return {**found, **{n: self._given[n] for n in self._names if n in self._given}}
 
 
 def secret_values(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import EngineError, KernelDeadError, NotFoundError, UnsupportedError
+from ..core.kernel import KernelRecord
 from ..core.layout import LABEL_KERNEL
 from ..core.limits import KernelLimits
 from ..core.ports import Capabilities, ContainerSpec, Engine, EngineProvider
 from ..core.settings import Settings
-from .container import container_spec, passwd
+from .container import container_name, container_spec, passwd
 from .control import Event, Supervisor
 from .endpoint import Endpoint
 from .transports import Tcp
@@ -42,6 +45,24 @@ class Plan:
     argv: tuple[str, ...]
     process: Mapping[str, str]
     """The environment of the first kernel's process; with ``argv`` what a zygote is made for."""
+
+    def record(self, kernel_id: str, endpoint: Endpoint, owner: str) -> KernelRecord:
+        """Of a container that this process is about to make."""
+        return KernelRecord(
+            id=kernel_id,
+            container=container_name(endpoint),
+            owner=owner,
+            environment=self.environment,
+            revision=self.revision,
+            snapshot=self.snapshot,
+            image=self.image,
+            project=str(self.workspace.project),
+            workspace=str(self.workspace.folder),
+            home=str(self.home),
+            started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            pid=os.getpid(),
+            limits=self.limits,
+        )
 
 
 class KernelContainers:

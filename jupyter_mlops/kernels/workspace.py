@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,20 @@ class Workspace:
     project: Path
     """The notebook's folder, where the kernel starts."""
     mounts: tuple[Mount, ...]
+
+    def resolve(self, path: str, home: Path, home_inside: str) -> str | None:
+        """A path that the kernel speaks of, on this machine; None when it is not here. ``home`` is
+        the kernel's home folder here, ``home_inside`` its place in the container."""
+        if path == "~" or path.startswith(("~/", f"{home_inside}/")):
+            inner = path.removeprefix(home_inside).removeprefix("~").lstrip("/")
+            found, roots = home / inner, [home]
+        else:
+            found = self.project / path
+            roots = [Path(mount.source) for mount in self.mounts]
+        found = Path(os.path.normpath(found))
+        if found.exists() and any(found.is_relative_to(root) for root in roots):
+            return found.as_posix()
+        return None
 
 
 def workspace(project: Path, root: Path | None) -> Workspace:

@@ -20,7 +20,7 @@ from traitlets.config import Config
 from jupyter_mlops.core.environment import Environment, EnvironmentSpec
 from jupyter_mlops.core.kernel import KernelEvent, kernel_name
 from jupyter_mlops.core.revision import Revision
-from jupyter_mlops.kernels.provisioner import ProvisionerParts
+from jupyter_mlops.kernels.parts import ProvisionerParts
 from jupyter_mlops.kernels.specs import KernelSpecFolder
 from tests.parts.services import Tiny, make_config, open_services, run_apart
 
