@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from traitlets.config import Config
 
 from jupyter_mlops import wiring
 
-from . import dockernel
+from . import dockernel, gateway
 from .rows import Row, ratio
 from .turns import ROUNDS, cache, free_port
 
@@ -39,6 +39,7 @@ TOKEN = uuid.uuid4().hex
 PEERS = {
     LOCAL: "local ipykernel, same server",
     dockernel.NAME: f"dockernel {dockernel.VERSION}, same server and packages",
+    gateway.NAME: f"gateway_provisioners {gateway.VERSION}, same server and packages",
 }
 
 Found = dict[str, list[tuple[float, float]]]
@@ -52,15 +53,17 @@ def run() -> list[Row]:
         # One server after the other: any process of one owner takes a warm container.
         with (
             dockernel.installed(Path(name), image),
-            _server(_with(config, warm_kernels=0), name) as port,
+            gateway.installed(Path(name), image) as variables,
+            _server(_with(config, warm_kernels=0), name, variables) as port,
         ):
-            cold = asyncio.run(_turns(port, (OURS, LOCAL, dockernel.NAME)))
+            cold = asyncio.run(_turns(port, (OURS, LOCAL, dockernel.NAME, gateway.NAME)))
         with _server(_with(config, warm_kernels=1)) as port:
             warm = asyncio.run(_turns(port, (OURS, LOCAL), config))
     return [
         _row("start of a kernel → first cell done, warm container", warm, 0, LOCAL, 0.3),
         _row("the same, cold container", cold, 0, LOCAL, 1.3),
         _row("the same, cold container", cold, 0, dockernel.NAME, 1),
+        _row("the same, cold container", cold, 0, gateway.NAME, 1),
         _row("restart → first cell done", cold, 1, LOCAL, 0.5),
     ]
 
@@ -159,7 +162,7 @@ class Server:
         try:
             await self._cell(kernel["id"])
             started = time.perf_counter() - began
-            if name == dockernel.NAME:
+            if name in (dockernel.NAME, gateway.NAME):
                 return started, 0
             began = time.perf_counter()
             await self._post(f"api/kernels/{kernel['id']}/restart", {})
@@ -225,8 +228,10 @@ def _message(kind: str, session: str, content: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _server(config: Config, path: str = "") -> Iterator[int]:
-    """Gives its port. ``path`` has further kernel specs."""
+def _server(
+    config: Config, path: str = "", variables: Mapping[str, str] | None = None
+) -> Iterator[int]:
+    """Gives its port. ``path`` has further kernel specs, which need ``variables``."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="mlops-") as name:
         folder = Path(name)
@@ -250,6 +255,7 @@ def _server(config: Config, path: str = "") -> Iterator[int]:
                 **os.environ,
                 "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
                 "JUPYTER_PATH": path,
+                **(variables or {}),
             },
             cwd=folder,
             stdout=log.open("w"),
