@@ -34,7 +34,7 @@ export function OperationView(props: {
   const changes = changesOf(operation);
   return (
     <div className="jp-MLOpsOperation">
-      <header className="jp-MLOpsOperation-head">
+      <div className="jp-MLOpsOperation-head">
         <h2>{titleOf(operation, trans)}</h2>
         <span className={`jp-MLOpsOperation-state jp-mod-${operation.state}`}>
           {stateOf(operation, trans)}
@@ -52,7 +52,7 @@ export function OperationView(props: {
             {trans.__('Cancel')}
           </Button>
         )}
-      </header>
+      </div>
       {!ended && <OperationProgress operation={operation} trans={trans} />}
       {operation.error && (
         <Problem
