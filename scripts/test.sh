@@ -62,12 +62,13 @@ run_wheel() {
   rm -rf "$folder"
 }
 
-# Tests against real engines on a busy machine: what failed runs once more by itself. Failing twice is
-# a failure; failing once is named, so that it gets mended.
+# Much of a test is waiting for an engine, so two processes share the files of tests; each has an owner
+# of its own, as two users of one engine have. Tests against real engines on a busy machine: what failed
+# runs once more by itself. Failing twice is a failure; failing once is named, so that it gets mended.
 run_python() {
   ensure_parts
   local code=0
-  "$VENV/bin/python" -m pytest --cache-clear --durations 15 "${arguments[@]}" || code=$?
+  "$VENV/bin/python" -m pytest --cache-clear --durations 15 -n 2 --dist loadfile "${arguments[@]}" || code=$?
   [ $code -eq 1 ] || return $code
   title "Once more, what failed; each that passes now is unsteady"
   "$VENV/bin/python" -m pytest -v --last-failed --last-failed-no-failures none
