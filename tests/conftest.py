@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.parts.engines",
     "tests.parts.registry",
     "tests.parts.aws",
+    "tests.parts.sagemaker_bench",
     "tests.parts.services",
     "tests.parts.r",
     "tests.parts.rootless",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     parser = command(nouns, common, "deploy", "run a model package on a target", execute)
-    parser.add_argument("package", metavar="PACKAGE", help="id or name")
+    parser.add_argument("package", metavar="PACKAGE", nargs="?", default="", help="id or name")
     parser.add_argument("--target", required=True, metavar="NAME", help="local, sagemaker, …")
     parser.add_argument("--name", default="", help="of the deployment (default: the package's)")
     parser.add_argument(
@@ -28,12 +28,25 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
         help="an option of the target, such as region=eu-west-1 or variables.LEVEL=3; "
         "may be repeated",
     )
-    parser.add_argument("--plan", action="store_true", help="only show what would be created")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--plan", action="store_true", help="only show what would be created")
+    only.add_argument(
+        "--explain-iam",
+        action="store_true",
+        help="only print the rights that a deployment with these options needs, as IAM policies; "
+        "no PACKAGE is needed",
+    )
 
 
 async def execute(session: Session, args: argparse.Namespace) -> Answer:
+    from .configuration import UsageError
+
     deploying = session.services.deploying
     options = parse_options(args.options, await deploying.schema(args.target))
+    if args.explain_iam:
+        return await _explain(session, args, options)
+    if not args.package:
+        raise UsageError("Name the PACKAGE to deploy.")
     if args.plan:
         plan = await deploying.plan(args.package, args.target, args.name, options)
 
@@ -55,6 +68,20 @@ async def execute(session: Session, args: argparse.Namespace) -> Answer:
         screen.line(f"Ask it for a prediction: jupyter mlops deployment invoke {made.name}")
 
     return Answer(session.record(made), show)
+
+
+async def _explain(
+    session: Session, args: argparse.Namespace, options: Mapping[str, Any]
+) -> Answer:
+    found = await session.services.deploying.policies(args.target, args.name, options)
+
+    def show(screen: Screen) -> None:
+        for policy in found:
+            screen.line(policy.title, style="bold")
+            screen.text(json.dumps(policy.document, indent=2))
+            screen.line()
+
+    return Answer({policy.name: policy.document for policy in found}, show)
 
 
 def parse_options(given: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,16 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """Rights that somebody needs for a deployment, as the target writes them."""
+
+    name: str
+    """``caller``, ``execution-role``, ``trust``."""
+    title: str
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class TargetInfo:
     name: str
     title: str

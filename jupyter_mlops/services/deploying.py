@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import anyio
 
-from ..core.deployment import Deployment, DeploymentState, Invocation, Plan, TargetInfo
+from ..core.deployment import Deployment, DeploymentState, Invocation, Plan, Policy, TargetInfo
 from ..core.environment import check_name
 from ..core.errors import (
     ConflictError,
@@ -111,6 +111,15 @@ class Deploying:
         package = await self._packaging.get(package_id)
         name = check_name(name or package.name, "deployment")
         return await chosen.plan(package, name, chosen.options(options))
+
+    async def policies(
+        self, target: str, name: str, options: Mapping[str, Any]
+    ) -> tuple[Policy, ...]:
+        """The least rights that deploying with these options needs."""
+        chosen = await self._target(target)
+        if name:
+            check_name(name, "deployment")
+        return chosen.policies(name, chosen.options(options))
 
     async def deploy(
         self,

@@ -50,10 +50,15 @@ def free_port() -> int:
 
 
 def start_registry(
-    folder: Path, auth: str = "", port: int = 0, data: Path | None = None
+    folder: Path,
+    auth: str = "",
+    port: int = 0,
+    data: Path | None = None,
+    access_log: bool = False,
 ) -> RunningRegistry:
     """Start one; ``auth`` is a YAML section, ``data`` a folder that others may serve too (its own
-    where there is none). Deleting is allowed."""
+    where there is none). ``access_log`` writes a line for
+    each request to ``folder/log``. Deleting is allowed."""
     program = shutil.which("docker-registry")
     assert program, "docker-registry is missing: apt-get install docker-registry"
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +66,8 @@ def start_registry(
     config = folder / "config.yml"
     config.write_text(
         "version: 0.1\n"
-        "log: {level: info, accesslog: {disabled: true}}\n"
+        "log: {level: info, accesslog: {disabled: "
+        f"{str(not access_log).lower()}}}}}\n"
         "storage:\n"
         f"  filesystem: {{rootdirectory: {data or folder / 'data'}}}\n"
         "  delete: {enabled: true}\n"

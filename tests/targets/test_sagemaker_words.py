@@ -17,6 +17,7 @@ from jupyter_mlops.core.errors import (
     TargetError,
 )
 from jupyter_mlops.targets.sagemaker.plain_words import MissingError, in_plain_words
+from jupyter_mlops.targets.sagemaker.rights import rights_of_call
 
 DENIED = (
     "User: arn:aws:iam::123456789012:user/ann is not authorized to perform: "
@@ -102,17 +103,38 @@ def answered(code: str, message: str = "", status: int = 400) -> Any:
     ],
 )
 def test_each_has_its_class_and_words(error: Exception, kind: type, said: str) -> None:
-    plain = in_plain_words(error, "sagemaker", "create_model")
+    plain = in_plain_words(error, [("sagemaker:CreateModel", "arn:aws:sagemaker:::model/x")])
     assert type(plain) is kind
     assert isinstance(plain, MlopsError)
     assert said in str(plain)
 
 
-def test_a_right_with_another_name_than_its_call() -> None:
-    plain = in_plain_words(answered("403", "Forbidden", 403), "s3", "head_bucket")
+@pytest.mark.parametrize(
+    ("call", "parameters", "said"),
+    [
+        (("s3", "head_bucket"), {"Bucket": "b"}, "s3:ListBucket on arn:aws:s3:::b is"),
+        (("s3", "put_object"), {"Bucket": "b", "Key": "k"}, "s3:PutObject on arn:aws:s3:::b/k is"),
+        (
+            ("ecr", "describe_repositories"),
+            {"repositoryNames": ["team/r"]},
+            "ecr:DescribeRepositories on arn:aws:ecr:eu-west-1:123456789012:repository/team/r is",
+        ),
+        (
+            ("sagemaker", "create_endpoint"),
+            {"EndpointName": "e", "EndpointConfigName": "c"},
+            "sagemaker:CreateEndpoint on arn:aws:sagemaker:eu-west-1:123456789012:endpoint/e is",
+        ),
+    ],
+)
+def test_a_denial_without_words_names_right_and_arn(
+    call: tuple[str, str], parameters: dict[str, Any], said: str
+) -> None:
+    rights = rights_of_call(*call, parameters, "eu-west-1", "123456789012")
+    plain = in_plain_words(answered("403", "Forbidden", 403), rights)
     assert isinstance(plain, PermissionMissingError)
-    assert "s3:ListBucket" in plain.message
+    assert said in plain.message
+    assert "--explain-iam" in plain.hint
 
 
 def test_what_is_not_awss_stays_what_it_is() -> None:
-    assert in_plain_words(ZeroDivisionError(), "s3", "put_object") is None
+    assert in_plain_words(ZeroDivisionError(), []) is None

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..deployment import Deployment, Invocation, Plan
+from ..deployment import Deployment, Invocation, Plan, Policy
+from ..errors import UnsupportedError
 from ..model_package import ModelPackage
 from .progress import Progress
 
@@ -32,6 +33,11 @@ class Target(ABC):
 
     @abstractmethod
     async def plan(self, package: ModelPackage, name: str, options: Mapping[str, Any]) -> Plan: ...
+
+    def policies(self, name: str, options: Mapping[str, Any]) -> tuple[Policy, ...]:
+        """The least rights for a deployment of that name (empty: any). Raises
+        UnsupportedError where the target knows no rights."""
+        raise UnsupportedError(f"Deploying to {self.title} needs no rights that could be printed.")
 
     @abstractmethod
     async def deploy(

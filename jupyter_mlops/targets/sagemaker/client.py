@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import anyio
 
 from ...core.errors import CancelledError, MlopsError
 from ...core.settings import NetworkSettings
 from .plain_words import in_plain_words
+from .rights import CALLS, rights_of_call
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 70
@@ -38,6 +40,8 @@ class Aws:
         self._network = network
         self._profile = profile
         self._endpoint_url = endpoint_url
+        self.account = ""
+        """Known once AWS was asked who we are; for what is said about missing rights."""
         self._session: Any = None
         self._clients: dict[str, Any] = {}
         # boto3 sessions are not thread-safe while they make clients.
@@ -56,7 +60,7 @@ class Aws:
             answer: dict[str, Any] = method(**parameters)
             return answer
 
-        return await self._thread(run, service, operation)
+        return await self._thread(run, service, operation, parameters)
 
     async def invoke(
         self, name: str, body: bytes, content_type: str, accept: str
@@ -89,13 +93,20 @@ class Aws:
                 "body": answer["Body"].read(),
             }
 
-        return await self._thread(run, "sagemaker-runtime", "invoke_endpoint")
+        return await self._thread(
+            run, "sagemaker-runtime", "invoke_endpoint", {"EndpointName": name}
+        )
 
     async def upload(
-        self, path: Path, bucket: str, key: str, on_bytes: Callable[[int], None]
+        self,
+        path: Path,
+        bucket: str,
+        key: str,
+        on_bytes: Callable[[int], None],
+        tags: Mapping[str, str],
     ) -> None:
-        """A file to S3, in parts where it is large. ``on_bytes`` gets the running total, on a
-        thread of its own. When the task is cancelled the parts sent so far are aborted."""
+        """A file to S3, with tags, in parts where it is large. ``on_bytes`` gets the running total,
+        on a thread of its own. When the task is cancelled the parts sent so far are aborted."""
         stop = threading.Event()
         total = 0
         count = threading.Lock()
@@ -112,13 +123,17 @@ class Aws:
             from boto3.exceptions import S3UploadFailedError
 
             try:
-                self._client("s3").upload_file(str(path), bucket, key, Callback=sent)
+                self._client("s3").upload_file(
+                    str(path), bucket, key, Callback=sent, ExtraArgs={"Tagging": urlencode(tags)}
+                )
             except S3UploadFailedError as error:
                 # boto3 hides what went wrong in the cause.
                 raise (error.__context__ or error) from error
             return {}
 
-        await self._thread(run, "s3", "put_object", on_cancel=stop.set)
+        await self._thread(
+            run, "s3", "put_object", {"Bucket": bucket, "Key": key}, on_cancel=stop.set
+        )
 
     # ----------------------------------------------------------------------------------
 
@@ -127,11 +142,14 @@ class Aws:
         run: Callable[[], dict[str, Any]],
         service: str,
         operation: str,
+        parameters: Mapping[str, Any],
         on_cancel: Callable[[], None] | None = None,
     ) -> dict[str, Any]:
+        if (service, operation) not in CALLS:
+            raise LookupError(f"{service}.{operation} is not in the table of rights")
         work = asyncio.ensure_future(
             anyio.to_thread.run_sync(
-                partial(self._plain, run, service, operation), limiter=self._limiter
+                partial(self._plain, run, service, operation, parameters), limiter=self._limiter
             )
         )
         try:
@@ -144,14 +162,19 @@ class Aws:
             raise
 
     def _plain(
-        self, run: Callable[[], dict[str, Any]], service: str, operation: str
+        self,
+        run: Callable[[], dict[str, Any]],
+        service: str,
+        operation: str,
+        parameters: Mapping[str, Any],
     ) -> dict[str, Any]:
         try:
             return run()
         except MlopsError:
             raise
         except Exception as error:
-            plain = in_plain_words(error, service, operation)
+            rights = rights_of_call(service, operation, parameters, self.region, self.account)
+            plain = in_plain_words(error, rights)
             if plain is None:
                 raise
             raise plain from error
@@ -175,8 +198,12 @@ class Aws:
         options: dict[str, Any] = {
             "connect_timeout": _CONNECT_SECONDS,
             "read_timeout": _READ_SECONDS,
-            # Repeating an invocation would run somebody's model twice.
-            "retries": {"total_max_attempts": 1 if service == "sagemaker-runtime" else 4},
+            # Repeating an invocation would run somebody's model twice. Other calls are repeated
+            # when AWS is throttling or in trouble, after up to 1, 2, 4, 8 and 16 seconds.
+            "retries": {
+                "mode": "standard",
+                "total_max_attempts": 1 if service == "sagemaker-runtime" else 6,
+            },
         }
         proxies = _proxies(self._network.proxies)
         if proxies and not self._endpoint_url:

@@ -127,10 +127,23 @@ class Endpoints:
         elif resource.kind == "s3-object":
             bucket, _, key = name.removeprefix("s3://").partition("/")
             await self._aws.call("s3", "delete_object", Bucket=bucket, Key=key)
+            await self._abort_uploads(bucket, key)
         elif resource.kind == "s3-bucket":
             await self._aws.call("s3", "delete_bucket", Bucket=name)
         elif resource.kind == "ecr-repository":
             await self._aws.call("ecr", "delete_repository", repositoryName=name)
+
+    async def _abort_uploads(self, bucket: str, key: str) -> None:
+        """Parts of an upload that was killed are billed, and no listing shows them."""
+        found = await self._aws.call("s3", "list_multipart_uploads", Bucket=bucket, Prefix=key)
+        for upload in found.get("Uploads", []):
+            await self._aws.call(
+                "s3",
+                "abort_multipart_upload",
+                Bucket=bucket,
+                Key=upload["Key"],
+                UploadId=upload["UploadId"],
+            )
 
     async def _remove_endpoint(self, name: str, progress: Progress) -> None:
         """Delete, and wait: its configuration may only go after it. AWS refuses to delete an

@@ -76,8 +76,8 @@ class Images:
             return False
         return True
 
-    async def create_repository(self, repository: str) -> None:
-        await self._aws.call("ecr", "create_repository", repositoryName=repository)
+    async def create_repository(self, repository: str, tags: list[dict[str, str]]) -> None:
+        await self._aws.call("ecr", "create_repository", repositoryName=repository, tags=tags)
 
     async def credentials(self, place: Place) -> Credentials | None:
         """A token of ECR for this push; for an override, what is known of that registry."""

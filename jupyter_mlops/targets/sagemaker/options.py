@@ -107,6 +107,11 @@ class Options(BaseModel):
         return match.group(1) if match else ""
 
     @property
+    def features(self) -> frozenset[str]:
+        """What decides which calls a deployment makes."""
+        return frozenset({self.kind})
+
+    @property
     def architecture(self) -> str:
         """What the machines of this endpoint run, in the words of image configs."""
         if self.kind == "real-time" and _GRAVITON.match(self.instance_type):

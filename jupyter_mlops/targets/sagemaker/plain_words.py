@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import (
@@ -33,11 +34,11 @@ _DENIED = {
     "UnauthorizedOperation",
     "403",
 }
-_RIGHTS = {"head_bucket": "ListBucket"}
-"""Calls whose right has another name."""
 _MISSING = {"404", "NoSuchBucket", "NoSuchKey", "NoSuchEntity", "NotFound"}
 _ACTION = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z0-9]+)")
 _RESOURCE = re.compile(r"on resource:? (\S+)")
+
+Rights = Sequence[tuple[str, str]]
 
 
 class MissingError(MlopsError):
@@ -46,13 +47,16 @@ class MissingError(MlopsError):
     code = "not_found"
 
 
-def in_plain_words(error: Exception, service: str, operation: str) -> MlopsError | None:
-    """The domain error for one of botocore's; None for what is not botocore's."""
+def in_plain_words(error: Exception, rights: Rights) -> MlopsError | None:
+    """The domain error for one of botocore's; None for what is not botocore's.
+
+    ``rights`` are those that the call needs: action and the ARN it is on, the main one first.
+    """
     from boto3.exceptions import Boto3Error
     from botocore import exceptions as boto
 
     if isinstance(error, boto.ClientError):
-        return _answered(error, service, operation)
+        return _answered(error, rights)
     if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError)):
         return CredentialsError(
             "There are no AWS credentials here.",
@@ -88,13 +92,13 @@ def in_plain_words(error: Exception, service: str, operation: str) -> MlopsError
     return None
 
 
-def _answered(error: Any, service: str, operation: str) -> MlopsError:
+def _answered(error: Any, rights: Rights) -> MlopsError:
     """AWS answered with an error."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     text = str(error.response.get("Error", {}).get("Message", "")).strip()
     if text.startswith("<"):
         text = ""  # A page for browsers, of a proxy or a server in trouble.
-    action = f"{_prefix(service)}:{_RIGHTS.get(operation) or _camel(operation)}"
+    action = rights[0][0] if rights else "this call"
     if code in _EXPIRED:
         return CredentialsError(
             "Your AWS session has expired.",
@@ -106,7 +110,7 @@ def _answered(error: Any, service: str, operation: str) -> MlopsError:
             "Run `aws configure` with a valid access key, or choose another profile.",
         )
     if code in _DENIED or _ACTION.search(text):
-        return _denied(text, action)
+        return _denied(text, rights)
     if "manifest media type" in text:
         return ManifestRejectedError(
             f"SageMaker does not take the image's manifest: {text}",
@@ -138,11 +142,15 @@ def _answered(error: Any, service: str, operation: str) -> MlopsError:
     return TargetError(f"AWS refused {action}: {text or code or status}")
 
 
-def _denied(text: str, action: str) -> PermissionMissingError:
+def _denied(text: str, rights: Rights) -> PermissionMissingError:
+    """AWS names the right and the ARN in most of its answers; S3 names neither."""
     found = _ACTION.search(text)
-    action = found.group(1) if found else action
+    action = found.group(1) if found else rights[0][0] if rights else "to do this"
     resource = _RESOURCE.search(text)
-    where = f" on {resource.group(1).rstrip('.')}" if resource else ""
+    on = resource.group(1).rstrip(".") if resource else ""
+    if on in ("", "*"):
+        on = next((arn for right, arn in rights if right == action), on)
+    where = f" on {on}" if on else ""
     if action == "iam:PassRole":
         return PermissionMissingError(
             f"You may not hand this role to SageMaker: the right iam:PassRole{where} is missing.",
@@ -150,20 +158,12 @@ def _denied(text: str, action: str) -> PermissionMissingError:
             "iam:PassedToService = sagemaker.amazonaws.com.",
         )
     return PermissionMissingError(
-        f"Your AWS user lacks the right {action}{where}.",
-        "Ask whoever manages IAM to allow it.",
+        f"The right {action}{where} is missing: AWS denied the call.",
+        "Ask whoever manages IAM to allow it. `jupyter mlops deploy --explain-iam` prints "
+        "everything that a deployment needs.",
     )
 
 
 def _says_missing(code: str, text: str) -> bool:
     """SageMaker says "Could not find" with a ValidationException."""
     return "NotFound" in code or text.startswith("Could not find") or "does not exist" in text
-
-
-def _camel(operation: str) -> str:
-    return "".join(part.capitalize() for part in operation.split("_"))
-
-
-def _prefix(service: str) -> str:
-    """The service as IAM names it."""
-    return {"sagemaker-runtime": "sagemaker"}.get(service, service)

@@ -7,17 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...core.deployment import Deployment, DeploymentState, Invocation, Plan, Resource
+from ...core.deployment import Deployment, DeploymentState, Invocation, Plan, Policy, Resource
 from ...core.errors import InvalidError, MlopsError
 from ...core.model_package import ModelPackage
 from ...core.ports import Blobs, EngineProvider, Progress, Registries, Target
 from ...core.settings import Settings
 from . import client, options
 from .client import Aws
-from .creation import Creation, bucket_name
+from .creation import create
 from .endpoints import STATES, Endpoints
 from .images import Images
+from .job import Job
+from .names import bucket_name
 from .options import Options
+from .policies import policies
 
 _OWN_SETTINGS = ("profile", "endpoint_url", "registry_override", "poll_seconds")
 _FALLBACK_REGION = "us-east-1"
@@ -110,6 +113,9 @@ class SageMakerTarget(Target):
             cost=f"{cost} Prices: https://aws.amazon.com/sagemaker/pricing/",
         )
 
+    def policies(self, name: str, options: Mapping[str, Any]) -> tuple[Policy, ...]:
+        return policies(Options.model_validate(dict(options)), name)
+
     # ----------------------------------------------------------------------------- port
 
     async def deploy(
@@ -120,7 +126,7 @@ class SageMakerTarget(Target):
         save: Callable[[Deployment], Any],
     ) -> Deployment:
         chosen = Options.model_validate(deployment.options)
-        creation = Creation(
+        job = Job(
             aws=self._aws(chosen.region),
             images=self._images(chosen.region),
             endpoints=self._endpoints(chosen.region),
@@ -131,8 +137,9 @@ class SageMakerTarget(Target):
             options=chosen,
             progress=progress,
             save=save,
+            poll_seconds=self._poll_seconds,
         )
-        return await creation.run()
+        return await create(job)
 
     async def describe(self, deployment: Deployment) -> Deployment:
         if not any(resource.kind == "endpoint" for resource in deployment.resources):
