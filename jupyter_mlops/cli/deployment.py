@@ -25,8 +25,10 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     invoke.add_argument("--content-type", default="", help="of the request, such as text/csv")
     invoke.add_argument("--accept", default="", help="the wanted type of the answer")
     logs = noun.verb("logs", "print the last lines its container wrote", print_logs)
+    stop = noun.verb("stop", "stop it, and keep it for a later start", halt)
+    start = noun.verb("start", "start it again", resume)
     delete = noun.verb("delete", "stop it, and remove what was made for it", remove)
-    for parser in (show, invoke, logs, delete):
+    for parser in (show, invoke, logs, stop, start, delete):
         parser.add_argument("deployment", metavar="DEPLOYMENT", help="id or name")
     add_yes(delete)
 
@@ -120,6 +122,28 @@ async def print_logs(session: Session, args: argparse.Namespace) -> Answer:
             screen.note("It has written nothing yet.")
 
     return Answer({"text": found}, show)
+
+
+async def halt(session: Session, args: argparse.Namespace) -> Answer:
+    return await _turn(session, args.deployment, "stop")
+
+
+async def resume(session: Session, args: argparse.Namespace) -> Answer:
+    return await _turn(session, args.deployment, "start")
+
+
+async def _turn(session: Session, name: str, verb: str) -> Answer:
+    deploying = session.services.deploying
+    act = deploying.stop if verb == "stop" else deploying.start
+    found = await deploying.get(name)
+    seen = await session.work(
+        verb,
+        found.name,
+        lambda progress: act(found.id, progress),
+        lambda deployment: {"deployment": deployment.id},
+    )
+    line = f"Deployment {seen.name} is {seen.state.value}. {seen.message}".rstrip()
+    return Answer(session.record(seen), lambda screen: screen.line(line))
 
 
 async def remove(session: Session, args: argparse.Namespace) -> Answer:

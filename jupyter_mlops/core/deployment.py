@@ -43,6 +43,8 @@ class Deployment:
     resources: tuple[Resource, ...] = ()
     """Everything the target made for it, oldest first: what delete takes away."""
     details: dict[str, Any] = field(default_factory=dict)
+    can_stop: bool = False
+    """Whether its target can stop it, and start it again without making it anew."""
 
 
 @dataclass(frozen=True)

@@ -253,6 +253,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     _get("deployments/{id}", "One deployment, with its live state.", Deployment),
     _work("delete", "deployments/{id}", "Take it away with everything made for it."),
+    _work("post", "deployments/{id}/stop", "Stop it, and keep it."),
+    _work("post", "deployments/{id}/start", "Start again what was stopped."),
     Endpoint(
         "post", "deployments/{id}/invoke", "Ask for a prediction.", InvocationAnswer, body=Invoke
     ),

@@ -179,6 +179,20 @@ def deploy(services: Services, body: CreateDeployment) -> Work:
     return work
 
 
+def stop_deployment(services: Services, id: str) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        return {"deployment": (await services.deploying.stop(id, progress)).id}
+
+    return work
+
+
+def start_deployment(services: Services, id: str) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        return {"deployment": (await services.deploying.start(id, progress)).id}
+
+    return work
+
+
 def delete_deployment(services: Services, id: str) -> Work:
     async def work(progress: Progress) -> dict[str, Any]:
         await services.deploying.delete(id, progress)

@@ -290,6 +290,26 @@ class Deploying:
         target = await self._target(deployment.target)
         return await target.logs(deployment)
 
+    async def stop(self, deployment_id: str, progress: Progress) -> Deployment:
+        """End what runs, and keep it for ``start``; one that does not run stays as it is."""
+        deployment = await self.get(deployment_id)
+        target = await self._target(deployment.target)
+        if deployment.can_stop and deployment.state is not DeploymentState.RUNNING:
+            return deployment
+        stopped = await target.stop(deployment, progress)
+        await self._save_if_present(stopped)
+        return stopped
+
+    async def start(self, deployment_id: str, progress: Progress) -> Deployment:
+        """Run what was stopped; one that runs stays as it is."""
+        deployment = await self.get(deployment_id)
+        target = await self._target(deployment.target)
+        if deployment.can_stop and deployment.state is DeploymentState.RUNNING:
+            return deployment
+        started = await target.start(deployment, progress)
+        await self._save_if_present(started)
+        return started
+
     async def delete(self, deployment_id: str, progress: Progress) -> None:
         """Take away everything it made on its target, then the record."""
         deployment = await self._record(deployment_id)

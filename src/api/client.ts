@@ -321,6 +321,11 @@ export class MlopsClient {
     return this._get(`deployments/${id}/logs`);
   }
 
+  /** Stop a deployment that can be started again, or start it. */
+  turnDeployment(id: string, verb: 'stop' | 'start'): Promise<Operation> {
+    return this._post(`deployments/${id}/${verb}`, {});
+  }
+
   deleteDeployment(id: string): Promise<Operation> {
     return this._send('DELETE', `deployments/${id}`);
   }

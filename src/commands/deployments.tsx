@@ -96,6 +96,36 @@ export function addDeploymentCommands(
     }
   });
 
+  commands.addCommand(CommandIDs.turnDeployment, {
+    label: trans.__('Stop or Start'),
+    caption: trans.__('Stop the deployment, or start it again'),
+    describedBy: describedBy({
+      id: { type: 'string', description: 'The id of the deployment.' }
+    }),
+    execute: async args => {
+      const id = target(app, args, 'id', 'deployment');
+      const deployment = mlops.deployments.items.find(d => d.id === id);
+      if (!deployment) {
+        return;
+      }
+      const { name, state } = deployment;
+      const stops = state === 'running';
+      await follow({
+        mlops,
+        trans,
+        showLog: operation => run(CommandIDs.showOperation, { id: operation }),
+        start: () => mlops.client.turnDeployment(id, stops ? 'stop' : 'start'),
+        busy: stops
+          ? trans.__('Stopping %1…', name)
+          : trans.__('Starting %1…', name),
+        done: stops
+          ? trans.__('%1 was stopped.', name)
+          : trans.__('%1 answers again.', name)
+      });
+      await mlops.deployments.refresh();
+    }
+  });
+
   commands.addCommand(CommandIDs.deleteDeployment, {
     label: trans.__('Delete…'),
     caption: trans.__('Stop the deployment and delete what was created for it'),

@@ -28,6 +28,7 @@ export namespace CommandIDs {
 
   export const exportModel = 'mlops:export-model';
   export const showDeployment = 'mlops:show-deployment';
+  export const turnDeployment = 'mlops:turn-deployment';
   export const deleteDeployment = 'mlops:delete-deployment';
 
   export const showOperation = 'mlops:show-operation';

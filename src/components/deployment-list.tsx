@@ -48,7 +48,7 @@ export function DeploymentList(props: {
         const { id, name } = deployment;
         const work = model.operations.running.find(
           operation =>
-            ['deploy', 'delete'].includes(operation.kind) &&
+            ['deploy', 'stop', 'start', 'delete'].includes(operation.kind) &&
             [id, name].includes(operation.subject)
         );
         return (
@@ -73,6 +73,18 @@ export function DeploymentList(props: {
                 onClick: () =>
                   run(CommandIDs.showDeployment, { id, logs: true })
               },
+              ...(deployment.can_stop
+                ? [
+                    {
+                      label:
+                        deployment.state === 'running'
+                          ? trans.__('Stop')
+                          : trans.__('Start'),
+                      disabled: !!work,
+                      onClick: () => run(CommandIDs.turnDeployment, { id })
+                    }
+                  ]
+                : []),
               {
                 label: trans.__('Delete'),
                 disabled: !!work,

@@ -133,6 +133,10 @@ export function titleOf(
       return trans.__('Checking %1', subject);
     case 'deploy':
       return trans.__('Deploying %1', subject);
+    case 'stop':
+      return trans.__('Stopping %1', subject);
+    case 'start':
+      return trans.__('Starting %1', subject);
     case 'delete':
       return trans.__('Deleting %1', subject);
     default:

@@ -16,7 +16,7 @@ from jupyter_mlops.cli.main import main, parser
 COMMANDS = """
 base build|create|delete|list|pull
 deploy
-deployment delete|invoke|list|logs|show
+deployment delete|invoke|list|logs|show|start|stop
 engine info
 env activate|build|create|delete|diff|list|lock|prune|show
 kernel export|list|models|stop

@@ -128,6 +128,11 @@ def test_the_story(
         assert cli("deployment", "invoke", name, "--body", str(request)).code == 1
     listed = {d["name"]: d["state"] for d in cli.done("deployment", "list")}
     assert listed == {"here": "running", "there": "running"}
+    assert cli.done("deployment", "stop", "here")["state"] == "stopped"
+    assert "is stopped" in cli("deployment", "invoke", "here").err
+    assert cli.done("deployment", "start", "here")["state"] == "running"
+    refused = cli("deployment", "stop", "there")
+    assert refused.code == 1 and "SageMaker cannot stop" in refused.err
     for name in listed:
         cli.done("deployment", "delete", name)
     assert cli.done("deployment", "list") == []

@@ -232,6 +232,10 @@ async def test_the_story(
     assert (await api("delete", f"packages/{package}")).status == 409
 
     # Everything is taken away.
+    await finished(await api("post", f"deployments/{deployment}/stop", {}))
+    assert (await api("get", f"deployments/{deployment}")).json["state"] == "stopped"
+    await finished(await api("post", f"deployments/{deployment}/start", {}))
+    assert (await api("get", f"deployments/{deployment}")).json["state"] == "running"
     gone = await finished(await api("delete", f"deployments/{deployment}"))
     assert gone["state"] == "succeeded", gone
     assert (await api("get", f"deployments/{deployment}")).status == 404

@@ -125,11 +125,19 @@ async def test_a_package_answers_on_a_port(
     assert (await target.describe(running)).state is DeploymentState.STOPPED
     with pytest.raises(TargetError, match="does not run"):
         await target.invoke(running, b"{}", "application/json", "")
-    await engine.start(found[0].id)
-    with anyio.fail_after(20):
-        while (back := await target.describe(running)).message:  # noqa: ASYNC110
-            await anyio.sleep(0.05)
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", port))
+        sock.listen()
+        with pytest.raises(ConflictError, match=f"port :{port} that it had is in use"):
+            await target.start(running, Recorder())
+    back = await target.start(running, Recorder())
     assert back == running, "the same port after a restart"
+    stopped = await target.stop(back, Recorder())
+    assert (stopped.state, stopped.message) == (
+        DeploymentState.STOPPED,
+        "Its container is exited with code 0.",
+    )
+    assert await target.stop(back, Recorder()) == stopped, "it may be stopped twice"
 
     await target.delete(running, Recorder())
     assert await nothing_left(services)

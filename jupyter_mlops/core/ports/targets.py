@@ -59,8 +59,23 @@ class Target(ABC):
         self, deployment: Deployment, body: bytes, content_type: str, accept: str
     ) -> Invocation: ...
 
+    async def stop(self, deployment: Deployment, progress: Progress) -> Deployment:
+        """End what runs, and keep what was made; for a deployment that ``can_stop``."""
+        raise _cannot_stop(self)
+
+    async def start(self, deployment: Deployment, progress: Progress) -> Deployment:
+        """Run what was stopped; returns once it answers."""
+        raise _cannot_stop(self)
+
     @abstractmethod
     async def delete(self, deployment: Deployment, progress: Progress) -> None: ...
 
     @abstractmethod
     async def logs(self, deployment: Deployment, tail: int = 200) -> str: ...
+
+
+def _cannot_stop(target: Target) -> UnsupportedError:
+    return UnsupportedError(
+        f"{target.title} cannot stop a deployment and start it again.",
+        "Delete it, and deploy the package again when it is needed.",
+    )

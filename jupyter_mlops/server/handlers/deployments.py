@@ -75,6 +75,30 @@ class DeploymentHandler(MlopsHandler):
         self.accepted(operation)
 
 
+class StopHandler(MlopsHandler):
+    auth_resource = "mlops-deployments"
+
+    @web.authenticated
+    @authorized
+    async def post(self, id: str) -> None:
+        services = await self.services()
+        deployment = await services.deploying.get(id)
+        stop = work.stop_deployment(services, deployment.id)
+        self.accepted(await services.operations.start("stop", deployment.name, stop))
+
+
+class StartHandler(MlopsHandler):
+    auth_resource = "mlops-deployments"
+
+    @web.authenticated
+    @authorized
+    async def post(self, id: str) -> None:
+        services = await self.services()
+        deployment = await services.deploying.get(id)
+        start = work.start_deployment(services, deployment.id)
+        self.accepted(await services.operations.start("start", deployment.name, start))
+
+
 class InvokeHandler(MlopsHandler):
     auth_resource = "mlops-deployments"
 
@@ -107,6 +131,8 @@ default_handlers = [
     (r"/mlops/deployments", DeploymentsHandler),
     (r"/mlops/deployments/plan", PlanHandler),
     (_DEPLOYMENT, DeploymentHandler),
+    (rf"{_DEPLOYMENT}/stop", StopHandler),
+    (rf"{_DEPLOYMENT}/start", StartHandler),
     (rf"{_DEPLOYMENT}/invoke", InvokeHandler),
     (rf"{_DEPLOYMENT}/logs", LogsHandler),
 ]

@@ -127,7 +127,7 @@ class LocalTarget(Target):
             with anyio.CancelScope(shield=True):
                 await self._remove(engine, made)
             raise
-        return replace(made, state=DeploymentState.RUNNING, message="")
+        return replace(made, state=DeploymentState.RUNNING, message="", can_stop=True)
 
     async def _start(
         self, engine: Engine, package: ModelPackage, deployment: Deployment, chosen: Options
@@ -242,13 +242,40 @@ class LocalTarget(Target):
             )
         return await calls.invoke(state.ports.get(PORT, 0), body, content_type, accept)
 
-    async def delete(self, deployment: Deployment, progress: Progress) -> None:
+    async def stop(self, deployment: Deployment, progress: Progress) -> Deployment:
         progress.phase("container", "Stopping the container")
-        engine = await self._engines.engine()
+        await self._end(await self._engines.engine(), deployment)
+        return await self.describe(deployment)
+
+    async def _end(self, engine: Engine, deployment: Deployment) -> None:
         name = _container_name(deployment)
         state = await engine.inspect(name)
         if state is not None and state.phase == "running":
             await engine.stop(name, grace=30)
+
+    async def start(self, deployment: Deployment, progress: Progress) -> Deployment:
+        """At the port it had. Raises ConflictError if another program listens there now."""
+        engine = await self._engines.engine()
+        name = _container_name(deployment)
+        progress.phase("container", "Starting the container")
+        try:
+            await engine.start(name)
+        except MlopsError as error:
+            if not any(text in str(error).lower() for text in _TAKEN):
+                raise
+            raise ConflictError(
+                f"The port {deployment.status} that it had is in use now.",
+                "End what listens there, or delete the deployment and deploy again.",
+            ) from error
+        state = await engine.inspect(name)
+        progress.phase("ready", "Waiting until it answers")
+        await self._wait(engine, name, state.ports.get(PORT, 0) if state else 0, progress)
+        return await self.describe(deployment)
+
+    async def delete(self, deployment: Deployment, progress: Progress) -> None:
+        progress.phase("container", "Stopping the container")
+        engine = await self._engines.engine()
+        await self._end(engine, deployment)
         await self._remove(engine, deployment)
 
     async def _remove(self, engine: Engine, deployment: Deployment) -> None:
