@@ -63,7 +63,11 @@ async def execute(session: Session, args: argparse.Namespace) -> Answer:
         lambda deployment: {"deployment": deployment.id},
     )
 
+    unchanged = session.operation is not None and session.operation.phase == "unchanged"
+
     def show(screen: Screen) -> None:
+        if unchanged:
+            screen.line("It runs already, just so: nothing was changed.")
         screen.line(f"Deployment {made.name} ({made.id}) is {made.state.value}: {made.endpoint}")
         screen.line(f"Ask it for a prediction: jupyter mlops deployment invoke {made.name}")
 

@@ -11,8 +11,6 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
-import anyio
-
 from ..core.deployment import Deployment, DeploymentState, Invocation, Plan, Policy, TargetInfo
 from ..core.environment import check_name
 from ..core.errors import (
@@ -20,16 +18,15 @@ from ..core.errors import (
     ContractFailedError,
     InvalidError,
     MlopsError,
-    NotFoundError,
-    UnsupportedError,
 )
 from ..core.model_package import ModelPackage
 from ..core.ports import EngineProvider, Progress, Store, Target
 from ..core.settings import Settings
-from .processes import started_after
+from .deployment_records import DeploymentRecords, being_made
+from .targets import Targets
 
-_REFRESH_SECONDS = 15.0
-"""A list is not held up longer than this by a target that does not answer."""
+UNFINISHED = "unfinished"
+"""Among the details of a deployment from its beginning until it runs for the first time."""
 
 
 class Packages(Protocol):
@@ -54,52 +51,26 @@ class Deploying:
     ) -> None:
         self._settings = settings
         self._store = store
-        self._engines = engines
         self._packaging = packaging
-        self._makers = targets
-        self._made: dict[str, Target] = {}
+        self._targets = Targets(targets)
+        self._records = DeploymentRecords(store.deployments, self._targets)
         self._names = asyncio.Lock()
-
-    # ------------------------------------------------------------------------- targets
 
     async def targets(self) -> list[TargetInfo]:
         """All installed targets, also those that cannot be used now, and why."""
-        return list(await asyncio.gather(*(self._info(name) for name in sorted(self._makers))))
-
-    async def _info(self, name: str) -> TargetInfo:
-        try:
-            target = await self._target(name)
-            schema = await anyio.to_thread.run_sync(target.options_schema)
-        except MlopsError as error:
-            return TargetInfo(name, name, "", {}, (str(error),))
-        try:
-            problems = await asyncio.wait_for(target.check(), _REFRESH_SECONDS)
-        except asyncio.TimeoutError:
-            problems = [f"{target.title} does not answer. Check the network, then try again."]
-        except MlopsError as error:
-            problems = [str(error)]
-        return TargetInfo(name, target.title, target.description, schema, tuple(problems))
+        return await self._targets.all()
 
     async def schema(self, name: str) -> dict[str, Any]:
         """JSON Schema of one target's options."""
-        target = await self._target(name)
-        return await anyio.to_thread.run_sync(target.options_schema)
+        return await self._targets.schema(name)
 
-    async def _target(self, name: str) -> Target:
-        if name not in self._makers:
-            known = ", ".join(sorted(self._makers)) or "none is installed"
-            raise NotFoundError(f"There is no target {name!r}.", f"Targets: {known}.")
-        if name not in self._made:
-            try:
-                # Importing a target may read a large library from disk.
-                made = await anyio.to_thread.run_sync(self._makers[name])
-            except ImportError as error:
-                raise UnsupportedError(
-                    f"The target {name!r} cannot be loaded: {error}.",
-                    "Install what is missing, then restart.",
-                ) from error
-            self._made.setdefault(name, made)
-        return self._made[name]
+    async def list(self, limit: int | None = None, after: str = "") -> list[Deployment]:
+        """Newest first, each with its live state."""
+        return await self._records.list(limit, after)
+
+    async def get(self, deployment_id: str) -> Deployment:
+        """By id or name, with its live state."""
+        return await self._records.get(deployment_id)
 
     # ----------------------------------------------------------------------- deploying
 
@@ -107,7 +78,7 @@ class Deploying:
         self, package_id: str, target: str, name: str, options: Mapping[str, Any]
     ) -> Plan:
         """What ``deploy`` would create. Creates nothing."""
-        chosen = await self._target(target)
+        chosen = await self._targets.get(target)
         package = await self._packaging.get(package_id)
         name = check_name(name or package.name, "deployment")
         return await chosen.plan(package, name, chosen.options(options))
@@ -116,7 +87,7 @@ class Deploying:
         self, target: str, name: str, options: Mapping[str, Any]
     ) -> tuple[Policy, ...]:
         """The least rights that deploying with these options needs."""
-        chosen = await self._target(target)
+        chosen = await self._targets.get(target)
         if name:
             check_name(name, "deployment")
         return chosen.policies(name, chosen.options(options))
@@ -132,16 +103,27 @@ class Deploying:
     ) -> Deployment:
         """Run a package on a target; an empty name means the package's own.
 
+        Where the same package runs under that name with the same options, nothing is done, and
+        what runs is returned. What a process that ended left half-made is taken away first.
         When it fails or is cancelled, what was made is taken away again. The record stays, as
         ``failed``, only if something could not be taken away: delete it to try again.
         """
-        chosen = await self._target(target)
+        chosen = await self._targets.get(target)
         package = await self._packaging.get(package_id)
         name = check_name(name or package.name, "deployment")
         if require_check:
             _require_passed(package)
         valid = chosen.options(options)
         # The lock makes look-up and saving one step for requests of this process.
+        async with self._names:
+            half_made = await self._present(name)
+            if half_made is not None and half_made.state is DeploymentState.RUNNING:
+                return self._unchanged(half_made, package, target, valid, progress)
+            if half_made is not None:
+                half_made = await self._claim(half_made)
+        if half_made is not None:
+            progress.phase("resume", "Removing what an earlier attempt left half-made")
+            await self._remove(half_made, progress)
         async with self._names:
             await self._require_free(name)
             deployment = Deployment(
@@ -153,7 +135,7 @@ class Deploying:
                 target=target,
                 options=valid,
                 state=DeploymentState.CREATING,
-                details={"pid": os.getpid()},
+                details={"pid": os.getpid(), UNFINISHED: True},
             )
             await self._store.deployments.save(deployment)
         latest = deployment
@@ -169,7 +151,7 @@ class Deploying:
             # The work may have been cancelled; taking away what it made may not be.
             await _finish(self._undo(chosen, latest, error, progress))
             raise
-        details = {key: value for key, value in running.details.items() if key != "pid"}
+        details = {k: v for k, v in running.details.items() if k not in ("pid", UNFINISHED)}
         running = replace(running, details=details)
         await self._store.deployments.save(running)
         return running
@@ -190,68 +172,70 @@ class Deploying:
                 return
         await self._store.deployments.delete(deployment.id)
 
+    async def _present(self, name: str) -> Deployment | None:
+        """Of that name: one that runs, or one that its maker left half-made. Raises ConflictError
+        for any other."""
+        named = await self._store.deployments.list(name=name)
+        found = await self._records.refresh(named[0]) if named else None
+        if found is None or found.state is DeploymentState.RUNNING:
+            return found
+        if found.state is DeploymentState.FAILED and found.details.get(UNFINISHED):
+            return found
+        raise ConflictError(
+            f"There is a deployment named {name!r} already: it is {found.state.value}. "
+            f"{found.message}".rstrip(),
+            "Choose another name, or delete that deployment first.",
+        )
+
+    def _unchanged(
+        self,
+        running: Deployment,
+        package: ModelPackage,
+        target: str,
+        options: Mapping[str, Any],
+        progress: Progress,
+    ) -> Deployment:
+        """The deployment as it is, where it is what was asked for; else raises ConflictError."""
+        wanted = (package.id, target, dict(options))
+        if (running.package, running.target, running.options) != wanted:
+            raise ConflictError(
+                f"There is a deployment named {running.name!r} already, with another package or "
+                "other options.",
+                "Choose another name, or delete that deployment first.",
+            )
+        progress.phase(
+            "unchanged", f"{running.name} runs already, just so: nothing needs to be done"
+        )
+        return running
+
+    async def _claim(self, half_made: Deployment) -> Deployment:
+        """Ours to take away: another request of that name meanwhile is told that it is being
+        made."""
+        claimed = replace(
+            half_made,
+            state=DeploymentState.CREATING,
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            details={**half_made.details, "pid": os.getpid()},
+        )
+        await self._store.deployments.save(claimed)
+        return claimed
+
+    async def _remove(self, half_made: Deployment, progress: Progress) -> None:
+        try:
+            await (await self._targets.get(half_made.target)).delete(half_made, progress)
+        except BaseException as error:
+            reason = error.message if isinstance(error, MlopsError) else "Cancelled."
+            failed = replace(half_made, state=DeploymentState.FAILED, message=reason)
+            await _finish(self._store.deployments.save(failed))
+            raise
+        await self._store.deployments.delete(half_made.id)
+
     async def _require_free(self, name: str) -> None:
         if await self._store.deployments.list(name=name):
             raise ConflictError(
                 f"There is a deployment named {name!r} already.",
                 "Choose another name, or delete that deployment first.",
             )
-
-    # ------------------------------------------------------------------------- records
-
-    async def list(self, limit: int | None = None, after: str = "") -> list[Deployment]:
-        """Newest first, each with its live state."""
-        records = await self._store.deployments.list(limit=limit, after=after)
-        return [*await asyncio.gather(*(self._refresh(record) for record in records))]
-
-    async def get(self, deployment_id: str) -> Deployment:
-        """By id or name, with its live state."""
-        return await self._refresh(await self._record(deployment_id))
-
-    async def _record(self, deployment_id: str) -> Deployment:
-        record = await self._store.deployments.get(deployment_id)
-        if record is None:
-            named = await self._store.deployments.list(name=deployment_id)
-            record = named[0] if named else None
-        if record is None:
-            raise NotFoundError(f"There is no deployment {deployment_id!r}.")
-        return record
-
-    async def _refresh(self, record: Deployment) -> Deployment:
-        """Ask the target; a target that does not answer leaves the last known state."""
-        if "pid" in record.details and record.state is DeploymentState.CREATING:
-            return await self._creating(record)
-        if record.state is DeploymentState.DELETING:
-            return record
-        try:
-            target = await self._target(record.target)
-            seen = await asyncio.wait_for(target.describe(record), _REFRESH_SECONDS)
-        except asyncio.TimeoutError:
-            return replace(record, message="Its target does not answer; this state may be old.")
-        except MlopsError as error:
-            return replace(record, message=f"This state may be old: {error.message}")
-        if seen != record:
-            await self._save_if_present(seen)
-        return seen
-
-    async def _creating(self, record: Deployment) -> Deployment:
-        """While it is being made its maker writes the record; a dead maker never will."""
-        if _being_made(record):
-            return record
-        details = {key: value for key, value in record.details.items() if key != "pid"}
-        failed = replace(
-            record,
-            state=DeploymentState.FAILED,
-            details=details,
-            message="The process that made it ended first. Delete it to remove what it had made.",
-        )
-        await self._save_if_present(failed)
-        return failed
-
-    async def _save_if_present(self, record: Deployment) -> None:
-        # Deleted meanwhile: a save would bring it back.
-        if await self._store.deployments.get(record.id) is not None:
-            await self._store.deployments.save(record)
 
     # --------------------------------------------------------------------- what it does
 
@@ -279,46 +263,46 @@ class Deploying:
             raise InvalidError(
                 "The request has no content type.", "Say what it is: application/json, text/csv, …"
             )
-        target = await self._target(deployment.target)
+        target = await self._targets.get(deployment.target)
         started = time.perf_counter()
         answer = await target.invoke(deployment, body, content_type, accept or "application/json")
         return answer if answer.seconds else replace(answer, seconds=_since(started))
 
     async def logs(self, deployment_id: str) -> str:
         """The last lines its container wrote."""
-        deployment = await self._record(deployment_id)
-        target = await self._target(deployment.target)
+        deployment = await self._records.record(deployment_id)
+        target = await self._targets.get(deployment.target)
         return await target.logs(deployment)
 
     async def stop(self, deployment_id: str, progress: Progress) -> Deployment:
         """End what runs, and keep it for ``start``; one that does not run stays as it is."""
         deployment = await self.get(deployment_id)
-        target = await self._target(deployment.target)
+        target = await self._targets.get(deployment.target)
         if deployment.can_stop and deployment.state is not DeploymentState.RUNNING:
             return deployment
         stopped = await target.stop(deployment, progress)
-        await self._save_if_present(stopped)
+        await self._records.save_if_present(stopped)
         return stopped
 
     async def start(self, deployment_id: str, progress: Progress) -> Deployment:
         """Run what was stopped; one that runs stays as it is."""
         deployment = await self.get(deployment_id)
-        target = await self._target(deployment.target)
+        target = await self._targets.get(deployment.target)
         if deployment.can_stop and deployment.state is DeploymentState.RUNNING:
             return deployment
         started = await target.start(deployment, progress)
-        await self._save_if_present(started)
+        await self._records.save_if_present(started)
         return started
 
     async def delete(self, deployment_id: str, progress: Progress) -> None:
         """Take away everything it made on its target, then the record."""
-        deployment = await self._record(deployment_id)
-        if _being_made(deployment):
+        deployment = await self._records.record(deployment_id)
+        if being_made(deployment):
             raise ConflictError(
                 f"The deployment {deployment.name!r} is still being made.",
                 "Cancel the operation that makes it; that removes it.",
             )
-        target = await self._target(deployment.target)
+        target = await self._targets.get(deployment.target)
         deleting = replace(deployment, state=DeploymentState.DELETING, message="")
         await self._store.deployments.save(deleting)
         try:
@@ -349,14 +333,6 @@ def _require_passed(package: ModelPackage) -> None:
 
 def _since(started: float) -> float:
     return round(time.perf_counter() - started, 6)
-
-
-def _being_made(record: Deployment) -> bool:
-    """Whether the process that makes it still runs."""
-    pid = int(record.details.get("pid", 0))
-    if record.state is not DeploymentState.CREATING or pid <= 0:
-        return False
-    return started_after(pid, record.created) is False
 
 
 async def _finish(work: Any) -> None:

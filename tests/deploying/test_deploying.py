@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-import shutil
 import subprocess
 import sys
-import tarfile
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import docker
 import pytest
-from traitlets.config import Config
 
-from jupyter_mlops import wiring
 from jupyter_mlops.core.deployment import Deployment, DeploymentState, Resource
 from jupyter_mlops.core.errors import (
     ConflictError,
@@ -28,85 +20,13 @@ from jupyter_mlops.core.errors import (
     TargetError,
 )
 from jupyter_mlops.core.layout import LABEL_OWNER
-from jupyter_mlops.core.model_package import (
-    Check,
-    ContractReport,
-    Handler,
-    ModelPackage,
-    Sample,
-)
 from jupyter_mlops.wiring import Services
 from tests.parts.aws import Aws, Hosting
 from tests.parts.engines import OWNER
-from tests.parts.registry import RunningRegistry, free_port
+
+from .conftest import Silent, make_package
 
 pytestmark = [pytest.mark.docker, pytest.mark.aws, pytest.mark.registry]
-
-
-class Silent:
-    text = ""
-
-    def phase(self, name: str, message: str = "") -> None:
-        pass
-
-    def update(self, message: str = "", fraction: float | None = None) -> None:
-        pass
-
-    def log(self, text: str) -> None:
-        self.text += text
-
-
-@pytest.fixture
-def services(
-    tmp_path: Path,
-    aws: Aws,
-    registry: RunningRegistry,
-    jp_asyncio_loop: asyncio.AbstractEventLoop,
-) -> Iterator[Services]:
-    runtime = tempfile.mkdtemp(prefix="jm-", dir="/tmp")
-    settings = aws.settings(registry.host, repository=f"sagemaker-{free_port()}")
-    mlops = {
-        "data_dir": str(tmp_path / "data"),
-        "runtime_dir": runtime,
-        "owner": OWNER,
-        "engine": "docker",
-        "targets": {"sagemaker": settings},
-    }
-    built = wiring.build(Config({"Mlops": mlops}))
-    yield built
-    jp_asyncio_loop.run_until_complete(built.close())
-    shutil.rmtree(runtime, ignore_errors=True)
-
-
-async def make_package(services: Services, image: str, checked: bool | None = True) -> ModelPackage:
-    """A record as packaging makes it; ``checked`` None has no report."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        content = b'{"weight": 2}'
-        entry = tarfile.TarInfo("model.json")
-        entry.size, entry.mode = len(content), 0o644
-        tar.addfile(entry, io.BytesIO(content))
-    report = None
-    if checked is not None:
-        check = Check("ping", "Answers health probes", checked)
-        report = ContractReport(image, "2026-01-01T00:00:00+00:00", (check,))
-    package = ModelPackage(
-        id="p-0123456789abcdef",
-        name="doubler",
-        owner=OWNER,
-        created="2026-01-01T00:00:00+00:00",
-        snapshot="s-0123456789abcdef",
-        image=image,
-        ref="mlops/package/by-hand:latest",
-        model=await services.blobs.put(buffer.getvalue()),
-        model_files=("model.json",),
-        model_size=len(content),
-        handler=Handler("inference", "inference.py"),
-        sample=Sample("application/json", await services.blobs.put(b"[[1, 2]]")),
-        report=report,
-    )
-    await services.store.packages.save(package)
-    return package
 
 
 def dead_process() -> int:
@@ -161,14 +81,18 @@ async def test_from_package_to_prediction_and_away(
 
     sample = await deploying.invoke("one")
     assert json.loads(sample.body)["predictions"] == [6]
-    other = await deploying.invoke(made.id, b"[[5, 5]]", "application/json")
-    assert json.loads(other.body)["predictions"] == [20]
-    assert other.seconds > 0
+    asked = await deploying.invoke(made.id, b"[[5, 5]]", "application/json")
+    assert json.loads(asked.body)["predictions"] == [20]
+    assert asked.seconds > 0
     with pytest.raises(InvalidError, match="content type"):
         await deploying.invoke(made.id, b"[[5, 5]]")
 
-    with pytest.raises(ConflictError, match="named 'one'"):
-        await deploying.deploy(package.id, target, "one", {}, Silent())
+    # The same again changes nothing.
+    assert await deploying.deploy(package.id, target, "one", {}, Silent()) == made
+    assert await deploying.list() == [made]
+    other = {"variables": {"A": "b"}} if target == "sagemaker" else {"memory": 512}
+    with pytest.raises(ConflictError, match="another package or other options"):
+        await deploying.deploy(package.id, target, "one", other, Silent())
 
     await deploying.delete("one", Silent())
     assert await deploying.list() == []
@@ -283,7 +207,7 @@ async def test_a_maker_that_died_is_noticed(services: Services, model_image: str
         created="2026-01-01T00:00:00+00:00",
         package=package.id,
         target="sagemaker",
-        options=(await services.deploying._target("sagemaker")).options({}),
+        options=(await services.deploying._targets.get("sagemaker")).options({}),
         state=DeploymentState.CREATING,
         resources=(Resource("model", "half-01234567"), Resource("endpoint", "half")),
         details={"pid": dead_process()},
@@ -315,7 +239,7 @@ async def test_a_target_that_does_not_answer_keeps_the_last_state(
     package = await make_package(services, model_image)
     await services.deploying.deploy(package.id, "sagemaker", "one", {}, Silent())
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAWRONGWRONGWRONG0")
-    services.deploying._made.clear()  # Sessions remember their credentials.
+    services.deploying._targets._made.clear()  # Sessions remember their credentials.
     aws.enforce()
     (seen,) = await services.deploying.list()
     assert seen.state is DeploymentState.RUNNING

@@ -44,13 +44,6 @@ async def test_a_package_becomes_an_endpoint_that_answers(
     assert manifest.media_type == DOCKER_MANIFEST
     assert container["Image"].endswith(manifest.digest)
     assert model["ExecutionRoleArn"] == aws.role
-    tags = {
-        t["Key"]: t["Value"] for t in sagemaker.list_tags(ResourceArn=model["ModelArn"])["Tags"]
-    }
-    assert tags["io.jupyter-mlops.image"] == bench.image
-    assert tags["io.jupyter-mlops.snapshot"] == "s-0123456789abcdef"
-    assert tags["io.jupyter-mlops.owner"] == "ann"
-
     answer = await bench.target.invoke(deployment, SAMPLE, "application/json", "application/json")
     assert answer.status == 200
     assert json.loads(answer.body) == {"predictions": [6, 14], "note": "hello"}
@@ -144,3 +137,40 @@ async def test_a_big_model_travels_in_parts(aws: Aws, bench: Bench) -> None:
     assert head["ContentLength"] == 20 * 1024**2
     assert head["ETag"].strip('"').endswith("-3")
     assert sum("of 21.0 MB" in m for m in bench.watch.messages) > 3
+
+
+async def test_everything_says_whose_it_is(aws: Aws, bench: Bench) -> None:
+    deployment = await bench.deploy()
+    package = await bench.package()
+    sagemaker, s3, ecr = aws.client("sagemaker"), aws.client("s3"), aws.client("ecr")
+    own, bucket = f"doubler-{deployment.id[2:10]}", f"sagemaker-{aws.region}-{aws.account}"
+    arns = {
+        "model": sagemaker.describe_model(ModelName=own)["ModelArn"],
+        "endpoint-config": sagemaker.describe_endpoint_config(EndpointConfigName=own)[
+            "EndpointConfigArn"
+        ],
+        "endpoint": sagemaker.describe_endpoint(EndpointName="doubler")["EndpointArn"],
+    }
+    (repository,) = ecr.describe_repositories()["repositories"]
+    key = left(aws)["objects"][0]
+    tags = {
+        **{kind: sagemaker.list_tags(ResourceArn=arn)["Tags"] for kind, arn in arns.items()},
+        "s3-object": s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"],
+        "s3-bucket": s3.get_bucket_tagging(Bucket=bucket)["TagSet"],
+        "ecr-repository": ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])[
+            "tags"
+        ],
+    }
+    # An image has its labels instead; it is one of the repository's.
+    assert {r.kind for r in deployment.resources} - {"ecr-image"} == set(tags)
+    for kind, listed in tags.items():
+        found = {tag["Key"].removeprefix("io.jupyter-mlops."): tag["Value"] for tag in listed}
+        assert found.pop("tool").startswith("jupyter-mlops"), kind
+        assert found.pop("owner") == "ann", kind
+        if kind not in ("s3-bucket", "ecr-repository"):
+            assert found == {
+                "deployment": deployment.id,
+                "package": package.id,
+                "snapshot": "s-0123456789abcdef",
+                "image": bench.image,
+            }, kind

@@ -127,6 +127,8 @@ class Images:
             present = await registry.manifest(ref)
             if present is not None and _holds(present, package):
                 progress.update("The registry has this image already.")
+                # A push that was killed leaves its name behind.
+                await engine.remove_image(str(plain))
                 return _pushed(place, present, converted=ref is ready, pushed=False)
         await engine.tag(package.image, str(plain))
         try:
