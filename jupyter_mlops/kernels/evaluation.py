@@ -25,6 +25,7 @@ _ANSWER_SECONDS = 120.0
 _GUEST = Path(__file__).resolve().parents[1] / "guest"
 _FILES = {
     "errors": _GUEST / "serve" / "errors.py",
+    "columnar": _GUEST / "serve" / "columnar.py",
     "coding": _GUEST / "serve" / "coding.py",
     **{
         name: _GUEST / "live" / f"{name}.py"

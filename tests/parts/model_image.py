@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import docker
@@ -55,10 +55,13 @@ ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
 """
 
 
-def _needed() -> list[Path]:
-    """The interpreter, what the server imports, and the shared libraries of both."""
-    code = (
-        "import sys, http.server, json, signal, encodings.idna;"
+IMPORTS = "import http.server, json, signal, encodings.idna"
+
+
+def _needed(imports: str) -> list[Path]:
+    """The interpreter, what is imported, and the shared libraries of both."""
+    code = imports + (
+        "\nimport sys\n"
         "print(*(f for m in list(sys.modules.values()) if (f := getattr(m, '__file__', None))),"
         "sep='\\n')"
     )
@@ -74,30 +77,36 @@ def _needed() -> list[Path]:
     return sorted(files)
 
 
-def layer() -> bytes:
-    """A root file system tar."""
+def layer(
+    files: Mapping[str, bytes] = {"/serve.py": SERVE.encode()},
+    imports: str = IMPORTS,
+) -> bytes:
+    """A root file system tar: Python with what ``imports`` needs, and ``files``."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", dereference=True) as tar:
-        for file in _needed():
+        for file in _needed(imports):
             tar.add(file, arcname=str(file).lstrip("/"), recursive=False)
         for folder in ("tmp", "opt/ml/model", "proc", "sys", "dev", "etc"):
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(entry)
-        entry = tarfile.TarInfo("serve.py")
-        entry.size, entry.mode = len(SERVE), 0o644
-        tar.addfile(entry, io.BytesIO(SERVE.encode()))
+        for path, content in files.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
 
 
-def archive(ref: str, content: bytes, architecture: str = "amd64") -> bytes:
+def archive(
+    ref: str, content: bytes, architecture: str = "amd64", script: Sequence[str] = ("/serve.py",)
+) -> bytes:
     """What ``docker load`` and ``podman load`` read: one image of one layer."""
     config = json.dumps(
         {
             "architecture": architecture,
             "os": "linux",
             "config": {
-                "Entrypoint": [str(Path(sys._base_executable).resolve()), "-S", "/serve.py"],
+                "Entrypoint": [str(Path(sys._base_executable).resolve()), "-S", *script],
                 "Labels": {LABEL_KIND: "package"},
             },
             "rootfs": {

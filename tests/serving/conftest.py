@@ -98,6 +98,16 @@ class Server:
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.text().splitlines() if line.startswith("{")]
 
+    def wait_event(self, name: str, seconds: float = 30) -> dict[str, Any]:
+        """The first line of the log about this event."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for event in self.events():
+                if event["event"] == name:
+                    return event
+            time.sleep(0.01)
+        raise AssertionError(self.text())
+
     def workers(self) -> list[int]:
         """Process ids of the front's children."""
         pids = []
@@ -168,7 +178,7 @@ class Servers:
             text=True,
             preexec_fn=limit if descriptors else None,
         )
-        server = Server(process, int(env["SAGEMAKER_BIND_TO_PORT"]), log)
+        server = Server(process, 0, log)
         self.running.append(server)
         self._wait_listening(server)
         if wait:
@@ -178,7 +188,10 @@ class Servers:
     @staticmethod
     def _wait_listening(server: Server) -> None:
         for _ in range(1000):
-            if '"listening"' in server.text() or server.process.poll() is not None:
+            if '"listening"' in server.text():
+                server.port = server.wait_event("listening")["port"]
+                return
+            if server.process.poll() is not None:
                 return
             time.sleep(0.01)
         raise AssertionError(server.text())
@@ -221,6 +234,44 @@ def science(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packages = ["numpy", "pandas", "scikit-learn", "skops"]
     subprocess.run([uv, "pip", "install", "-q", "--python", python, *packages], check=True)
     return python
+
+
+@pytest.fixture(scope="session")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with clients of other projects: their packages would not fit beside ours."""
+    folder = tmp_path_factory.mktemp("clients") / "env"
+    uv = find_uv_bin()
+    subprocess.run([uv, "venv", "-q", "-p", sys.executable, folder], check=True)
+    python = folder / "bin/python"
+    packages = ["tritonclient[http]", "sagemaker-core", "mlflow-skinny<3.18", "pandas", "pyarrow"]
+    subprocess.run([uv, "pip", "install", "-q", "--python", python, *packages], check=True)
+    return python
+
+
+@pytest.fixture(scope="session")
+def trained(science: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A scikit-learn model that was fitted with names: twice ``a`` and ``b``."""
+    file = tmp_path_factory.mktemp("model") / "model.joblib"
+    train = f"""
+import joblib, pandas
+from sklearn.linear_model import LinearRegression
+rows = pandas.DataFrame({{"a": [0, 1, 2, 3.0], "b": [1, 0, 5, 2.0]}})
+joblib.dump(LinearRegression().fit(rows, rows["a"] * 2 + rows["b"]), {str(file)!r})
+"""
+    subprocess.run([science, "-c", train], check=True)
+    return file.read_bytes()
+
+
+def asked_by(python: Path, code: str, *arguments: object, **environment: str) -> Any:
+    """What a client's code prints, as JSON, run by a Python that has the client."""
+    done = subprocess.run(
+        [python, "-c", textwrap.dedent(code), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1", **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def status(answer: bytes) -> int:

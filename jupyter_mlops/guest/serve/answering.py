@@ -2,18 +2,21 @@
 
 import traceback
 
-from . import logs
+from . import logs, v2
 from .errors import Refused, sentence
 from .pieces import Pieces
+from .told import PREDICTIONS, V2
 
 
 def answer(handler, body, told, number=0):
     """(status, meta, body) of one request; an empty meta means that the body is a sentence.
 
-    ``told`` is what its meta says, and the name of the front's run; ``number`` is its frames'.
+    ``told`` is what its meta says; ``number`` is its frames'.
     """
     try:
-        return whole(told, *handler(body, told[0], told[1], told[2]))
+        if told.protocol == V2:
+            return whole(told, *v2.answer(handler, body, told))
+        return whole(told, *handler(body, told.content_type, told.accept, told.attributes))
     except Exception as error:
         return refusal(error, told, number)
 
@@ -22,10 +25,21 @@ def whole(told, status, content_type, body, headers):
     """(status, meta, body) of what a handler returned."""
     if body.__class__ is Pieces:
         body.start()
+    if told.protocol == PREDICTIONS:
+        body = predictions(content_type, body)
     meta = content_type.encode("latin-1")
-    if told[2] or headers:
-        meta += _headers(told[2], headers)
+    if told.attributes or headers:
+        meta += _headers(told.attributes, headers)
     return status, meta, body
+
+
+def predictions(content_type, body):
+    """JSON as the value of ``predictions``; what a handler wrote like that itself stays."""
+    if body.__class__ is Pieces or content_type.partition(";")[0] != "application/json":
+        return body
+    if body.lstrip()[:14] == b'{"predictions"':
+        return body
+    return b'{"predictions": ' + body + b"}"
 
 
 def refusal(error, told, number):
@@ -41,7 +55,7 @@ def refusal(error, told, number):
 
 def name(told, number):
     """The request's id: its caller's, or one made of its number, as the front makes it."""
-    return told[3] or "%s-%x" % (told[4], number)
+    return told.identity or "%s-%x" % (told.run, number)
 
 
 def failed(error, told, number, text):

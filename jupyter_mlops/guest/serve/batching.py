@@ -11,6 +11,7 @@ from .answering import answer, refusal, whole
 from .errors import sentence
 from .pieces import Pieces
 from .sending import send, stream
+from .told import V2, Told
 
 
 class Inbox:
@@ -52,8 +53,7 @@ class Inbox:
             return None
         meta, body = bytes(buffer[size:middle]), bytes(buffer[middle:end])
         del buffer[:end]
-        told = [*(part.decode("latin-1") for part in meta.split(b"\x00")), self._run]
-        return (body, told, header[1]), header[3] > 0
+        return (body, Told(meta, self._run), header[1]), header[3] > 0
 
     def read(self, seconds=None):
         """Wait for more bytes, for ever by default. False when none came; EOFError at the end."""
@@ -122,8 +122,11 @@ def answer_all(handler, batch):
     answers = [None] * len(batch)
     groups = {}
     for index, (body, told, number) in enumerate(batch):
+        if told.protocol == V2:
+            answers[index] = answer(handler, body, told, number)
+            continue
         try:
-            opened = handler.open(body, told[0], told[1], told[2])
+            opened = handler.open(body, told.content_type, told.accept, told.attributes)
         except Exception as error:
             answers[index] = refusal(error, told, number)
             continue

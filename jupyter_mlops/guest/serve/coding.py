@@ -8,6 +8,7 @@ import io
 import json
 import math
 
+from . import columnar
 from .errors import Refused
 
 JSON = "application/json"
@@ -28,10 +29,15 @@ ALIASES = {
     "text/*": CSV,
     "application/npy": NPY,
     "application/npz": NPZ,
+    "application/x-parquet": columnar.PARQUET,
+    "application/parquet": columnar.PARQUET,
 }
 KNOWN = (JSON, JSONL, CSV, NPY, NPZ)
-ROWS = ("instances", "inputs", "data")
-"""Keys of a JSON object under which rows are sent, as Vertex AI, MLflow and others call them."""
+"""What every environment reads, but the last two, which need NumPy."""
+ROWS = ("instances", "inputs", "data", "input_data")
+"""Keys of a JSON object under which rows are sent, as Vertex AI, MLflow, Azure ML call them."""
+PARAMETERS = ("parameters", "params")
+"""Keys of what is said beside the rows, for handlers that take a context."""
 
 
 def media_type(header):
@@ -45,21 +51,31 @@ def media_type(header):
     return ALIASES.get(name, name), parameters
 
 
-def decode(body, header):
-    """Data of a request's body (bytes). Raises Refused 415 or 400."""
+def decode(body, header, beside=None):
+    """Data of a request's body (bytes). Raises Refused 415 or 400.
+
+    The dict ``beside`` gets what a JSON object says in ``parameters`` beside the rows.
+    """
     name, parameters = media_type(header)
-    if name not in KNOWN:
+    if name not in KNOWN and name not in columnar.KNOWN:
         raise Refused(415, "Send %s; %s is not understood here." % (" or ".join(KNOWN), header))
     if not body:
         raise Refused(400, "The request has no body.")
     if name in (NPY, NPZ):
         return _arrays(body, name)
+    if name in columnar.KNOWN:
+        return columnar.decode(body, name)
     text = utf8(body)
     if name == JSON:
-        return shape(_json(text, ""))
+        value = from_json(text)
+        if beside is not None and isinstance(value, dict):
+            for key in PARAMETERS:
+                if isinstance(value.get(key), dict):
+                    beside.update(value[key])
+        return shape(value)
     if name == JSONL:
         lines = [line for line in enumerate(text.splitlines(), 1) if line[1].strip()]
-        return shape([_json(line, "Line %d: " % number) for number, line in lines])
+        return shape([from_json(line, "Line %d: " % number) for number, line in lines])
     return _table(text, parameters.get("header", ""))
 
 
@@ -73,7 +89,8 @@ def utf8(body):
         ) from error
 
 
-def _json(text, where):
+def from_json(text, where=""):
+    """The value of JSON text; ``where`` begins the sentence of what Refused says."""
     try:
         return json.loads(text)
     except ValueError as error:
@@ -91,18 +108,24 @@ def shape(value):
         return _rows(value)
     if isinstance(value, dict):
         if "dataframe_split" in value:
-            split = value["dataframe_split"]
-            if not isinstance(split, dict) or not isinstance(split.get("data"), list):
-                raise Refused(400, "dataframe_split must be an object with columns and data.")
-            return _frame(split["data"], split.get("columns"))
+            return _split("dataframe_split", value["dataframe_split"])
         if "dataframe_records" in value:
             return _frame(value["dataframe_records"], None)
         for key in ROWS:
             if isinstance(value.get(key), list):
                 return _rows(value[key])
-            if key == "inputs" and isinstance(value.get(key), dict):
-                return {name: _rows(column) for name, column in value[key].items()}
+            named = value.get(key)
+            if key == "input_data" and isinstance(named, dict) and "columns" in named:
+                return _split(key, named)
+            if key in ("inputs", "input_data") and isinstance(named, dict):
+                return {name: _rows(column) for name, column in named.items()}
     return value
+
+
+def _split(key, split):
+    if not isinstance(split, dict) or not isinstance(split.get("data"), list):
+        raise Refused(400, "%s must be an object with columns and data." % key)
+    return _frame(split["data"], split.get("columns"))
 
 
 def _rows(rows):
@@ -202,13 +225,15 @@ def choose(accept, default):
         return default
     for entry in accept.split(","):
         name, _ = media_type(entry)
-        if name in KNOWN:
+        if name in KNOWN or name in columnar.KNOWN:
             return name
     raise Refused(406, "This can answer in %s, not in %s." % (", ".join(KNOWN), accept))
 
 
 def encode(value, name):
     """(content type, body) of a prediction."""
+    if name in columnar.KNOWN:
+        return name, columnar.encode(value, name)
     if name in (NPY, NPZ):
         import numpy
 

@@ -142,14 +142,7 @@ class Connection(asyncio.Protocol):
                 self.deadline = min(self.deadline, self.front.now + self.front.settings.head)
             return False
         raw = buffer[:end]
-        head = self.front.heads.get(raw)
-        if head is None:
-            head = http1.parse_head(raw)
-            if len(raw) < 2048:
-                if len(self.front.heads) >= 256:
-                    self.front.heads.clear()
-                self.front.heads[raw] = head
-        self._head = head
+        head = self._head = self.front.heads.get(raw) or self.front.read_head(raw)
         if not head.length:
             self._buffer = buffer[end + 4 :]
             self._received(b"")
@@ -183,7 +176,7 @@ class Connection(asyncio.Protocol):
         if head.length > limit:
             raise Refused(413, "The body has %d bytes, more than %d." % (head.length, limit))
         if head.expects:
-            answer = front.route(head)
+            answer = front.routes.answer(head)
             if answer is not None and answer[0] >= 400:
                 raise Refused(answer[0], json.loads(answer[2].decode())["error"])
         if head.length > LARGE:
@@ -240,7 +233,7 @@ class Connection(asyncio.Protocol):
         """A whole request is here."""
         self._busy = True
         self.deadline = 0.0
-        answer = self.front.route(self._head)
+        answer = self.front.routes.answer(self._head)
         if answer is None:
             self.front.submit(self, self._head, body)
         else:

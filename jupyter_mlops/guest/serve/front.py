@@ -7,12 +7,13 @@ import signal
 import sys
 import time
 
-from . import logs, machine
+from . import http1, logs, machine
 from .connection import MOST_CONNECTIONS, Connection
 from .errors import NotServable, problem
 from .metrics import Metrics
 from .pool import Pool
 from .request import Request
+from .routes import Routes
 from .settings import Settings
 
 LINES = 20
@@ -50,25 +51,24 @@ class Front:
         self.stopped = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
         self._server = None
-        self._routes = {
-            "/ping": ("GET", self._ping),
-            "/invocations": ("POST", None),
-            "/execution-parameters": ("GET", self._parameters),
-            "/metrics": ("GET", self._metrics),
-            "/provenance": ("GET", self._provenance),
+        own = {
+            "/execution-parameters": self._parameters,
+            "/metrics": self._metrics,
+            "/provenance": self._provenance,
         }
+        self.routes = Routes(settings, spec, own, self._ping)
 
-    # ------------------------------------------------------------------------------- routes
+    def read_head(self, raw):
+        """The parsed head, kept while it is short. Raises Refused."""
+        head = http1.parse_head(raw)
+        self.routes.read(head)
+        if len(raw) < 2048:
+            if len(self.heads) >= 256:
+                self.heads.clear()
+            self.heads[raw] = head
+        return head
 
-    def route(self, head):
-        """(status, content type, body) of what we answer ourselves; None for the model's."""
-        known = self._routes.get(head.path)
-        if known is None:
-            return problem(404, "There is no %s here; requests go to /invocations." % head.path)
-        method, answer = known
-        if head.method != method and not (method == "GET" and head.method == "HEAD"):
-            return problem(405, "%s takes %s requests." % (head.path, method))
-        return answer() if answer is not None else None
+    # -------------------------------------------------------------------------- our answers
 
     def _ping(self):
         if self.pool.ready_count and not self.draining:

@@ -5,7 +5,7 @@ import inspect
 import os
 import sys
 
-from . import coding, models
+from . import coding, models, v2
 from .errors import NotServable, Refused, sentence
 from .pieces import Pieces, streams
 
@@ -20,6 +20,8 @@ class Context:
         self.system_properties = {"model_dir": model_dir, "gpu_id": None}
         self._headers = headers or {}
         self.response_headers = {}
+        self.parameters = {}
+        """What a JSON request says in ``parameters`` beside its rows."""
 
     def get_request_header(self, index, name):
         return self._headers.get(name.lower())
@@ -65,6 +67,9 @@ def _module(path):
 class Inference:
     """``model_fn``, ``input_fn``, ``predict_fn``, ``output_fn``, or ``transform_fn`` for the last
     three; each may be missing."""
+
+    by_name = False
+    """Whether ``ask`` takes tensors by their names, not as rows."""
 
     def __init__(self, module, model_dir, accept):
         self._accept = accept
@@ -126,7 +131,7 @@ class Inference:
         else:
             wanted = accept if accept not in ("", "*/*") else self._accept
         if self._input is None:
-            return coding.decode(body, content_type), wanted
+            return coding.decode(body, content_type, context.parameters), wanted
         data = self._run(
             "input_fn", (ValueError, KeyError, TypeError), self._input,
             self._given(body, content_type), content_type, context=context,
@@ -146,6 +151,19 @@ class Inference:
         answer = self._run("output_fn", (), self._output, prediction, wanted, context=context)
         return (200, *_sent(answer, wanted), context.response_headers)
 
+    def ask(self, data, told):
+        """(prediction, headers) for the tensors of a KServe V2 request."""
+        if self._input is not None or self._transform is not None:
+            # It reads bodies, not data.
+            answered = self(v2.rows(data), coding.JSON, coding.JSON, told.attributes)
+            return _predicted(answered), answered[3]
+        context = self._context(coding.JSON, coding.JSON, told.attributes)
+        prediction = self.predict(data, context)
+        if self._output is None and not streams(prediction):
+            return prediction, context.response_headers
+        answered = self.close(prediction, coding.JSON, context)
+        return _predicted(answered), answered[3]
+
     def _given(self, body, content_type):
         if coding.media_type(content_type)[0] in TEXT:
             return coding.utf8(body)
@@ -164,6 +182,7 @@ class Function:
     """``{"data": {…}}`` is answered by ``function(**data)`` as ``{"result": …}``."""
 
     takes_rows = False
+    by_name = True
 
     def __init__(self, module, name, accept):
         self._function = getattr(module, name, None)
@@ -178,19 +197,42 @@ class Function:
         coding.choose(accept, coding.JSON)
         if not body:
             raise Refused(400, "The request has no body.")
-        request = coding._json(coding.utf8(body), "")
-        data = request.get("data") if isinstance(request, dict) else None
+        request = coding.from_json(coding.utf8(body))
+        request = request if isinstance(request, dict) else {}
+        instances = request.get("instances")
+        if isinstance(instances, list) and all(isinstance(each, dict) for each in instances):
+            # One call for each, as KServe V1 and Vertex AI ask.
+            answers = {"predictions": [self._call(each) for each in instances]}
+            return 200, coding.JSON, coding.to_json(answers).encode(), {}
+        result = self._call(request.get("data"))
+        if streams(result):
+            pieces = Pieces(result, lambda item: _line({"result": item}))
+            return 200, coding.JSONL, pieces, {}
+        return 200, coding.JSON, coding.to_json({"result": result}).encode(), {}
+
+    def _call(self, data):
         if not isinstance(data, dict):
             raise Refused(400, 'Send {"data": {…}} with the arguments of %s.' % self._name)
         try:
             bound = self._signature.bind(**data)
         except TypeError as error:
             raise Refused(400, "%s: %s" % (self._name, error)) from error
-        result = self._function(*bound.args, **bound.kwargs)
-        if streams(result):
-            pieces = Pieces(result, lambda item: _line({"result": item}))
-            return 200, coding.JSONL, pieces, {}
-        return 200, coding.JSON, coding.to_json({"result": result}).encode(), {}
+        return self._function(*bound.args, **bound.kwargs)
+
+    def ask(self, data, told):
+        """(result, headers) for the tensors of a KServe V2 request: arguments by their names."""
+        return self._call({name: coding.plain(value) for name, value in data.items()}), {}
+
+
+def _predicted(answered):
+    """The data of an answer that a handler wrote itself."""
+    _, content_type, body, _ = answered
+    if body.__class__ is Pieces or coding.media_type(content_type)[0] != coding.JSON:
+        raise TypeError("The handler answers %s, of which no tensors can be made." % content_type)
+    found = coding.from_json(body.decode())
+    if isinstance(found, dict) and list(found) == ["predictions"]:
+        return found["predictions"]
+    return found
 
 
 JSON_ERROR = __import__("json").JSONDecodeError

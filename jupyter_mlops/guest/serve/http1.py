@@ -107,6 +107,9 @@ def parse_head(raw):
     expects = headers.get(b"expect", b"").lower()
     if expects not in (b"", b"100-continue"):
         raise Refused(417, "Only `Expect: 100-continue` is known.")
+    coding = headers.get(b"content-encoding", b"identity")
+    if coding.lower() not in (b"", b"identity"):
+        raise Refused(415, "The Content-Encoding %s is not known here." % coding.decode("latin-1"))
     return Head(
         method.decode("ascii"), _path(target), modern, headers, _length(headers, modern),
         keep_alive, bool(expects) and modern,

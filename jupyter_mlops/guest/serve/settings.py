@@ -7,6 +7,7 @@ from .errors import NotServable
 
 SPEC = "/opt/mlops/serve.json"
 MODEL_DIR = "/opt/ml/model"
+KSERVE_DIR = "/mnt/models"
 MEBIBYTE = 1024 * 1024
 
 
@@ -16,10 +17,20 @@ class Settings:
     def __init__(self, environment=None):
         env = os.environ if environment is None else environment
         self.spec_path = env.get("MLOPS_SERVE_SPEC") or SPEC
-        self.model_dir = env.get("MLOPS_MODEL_DIR") or MODEL_DIR
+        self.model_dir = _model_dir(env)
+        self.storage = env.get("AIP_STORAGE_URI") or ""
+        """Where Vertex AI has put the model for containers that fetch it."""
+        self.model_name = env.get("MLOPS_MODEL_NAME") or ""
+        """For protocols that have it in the path; empty for the package's own."""
+        self.answer = env.get("MLOPS_ANSWER") or ""
+        """``predictions`` to answer as MLflow does; empty for the prediction as it is."""
+        self.health_route = env.get("AIP_HEALTH_ROUTE") or ""
+        self.predict_route = env.get("AIP_PREDICT_ROUTE") or ""
         self.host = env.get("MLOPS_BIND_HOST") or "0.0.0.0"
-        self.port = _number(env, "SAGEMAKER_BIND_TO_PORT", 8080)
-        self.workers = _number(env, "SAGEMAKER_MODEL_SERVER_WORKERS", 0)
+        port = _number(env, "AIP_HTTP_PORT", _number(env, "PORT", 8080))
+        self.port = _number(env, "SAGEMAKER_BIND_TO_PORT", port)
+        workers = _number(env, "WORKER_COUNT", 0)
+        self.workers = _number(env, "SAGEMAKER_MODEL_SERVER_WORKERS", workers)
         self.timeout = _number(env, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0)
         self.accept = env.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or "application/json"
         # Real-time requests have at most 25 MB, batch transform asks for up to 100.
@@ -51,6 +62,21 @@ class Settings:
                 return json.load(file)
         except (OSError, ValueError) as error:
             raise NotServable("%s cannot be read: %s" % (self.spec_path, error)) from error
+
+
+def _model_dir(env):
+    """Where the model is: as it is said, or where a platform has put one."""
+    given = env.get("MLOPS_MODEL_DIR")
+    if given:
+        return given
+    for folder in (MODEL_DIR, env.get("AZUREML_MODEL_DIR"), KSERVE_DIR):
+        names = sorted(os.listdir(folder)) if folder and os.path.isdir(folder) else []
+        if len(names) == 1 and os.path.isdir(os.path.join(folder, names[0], "code")):
+            # Azure ML puts a registered folder into the model's folder, under its own name.
+            return os.path.join(folder, names[0])
+        if names:
+            return folder
+    return MODEL_DIR
 
 
 def _number(env, name, default):

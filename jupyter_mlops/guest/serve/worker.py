@@ -13,6 +13,7 @@ from .answering import answer
 from .errors import NotServable, sentence
 from .sending import send, stream
 from .settings import Settings
+from .told import Told
 
 FLUSH_BYTES = 64 * 1024
 FLUSH_SECONDS = 0.002
@@ -61,14 +62,19 @@ def _load(settings):
     spec = settings.spec()
     from . import handlers
 
+    if settings.storage and not os.path.isdir(os.path.join(settings.model_dir, "code")):
+        raise NotServable(
+            "The model is at %s, and nothing is fetched from there: put the contents of its "
+            "archive in the image, at %s." % (settings.storage, settings.model_dir)
+        )
     handler = handlers.load(spec, settings.model_dir, settings.accept)
     sample = spec.get("sample") or {}
     if "body" in sample:
         logs.write("warming_up", "The model is loaded; it answers the sample once.")
         body = base64.b64decode(sample["body"])
-        status, _, answered = answer(
-            handler, body, [sample.get("content_type", ""), sample.get("accept", ""), "", "sample"]
-        )
+        parts = (sample.get("content_type", ""), sample.get("accept", ""), "", "sample")
+        meta = "\x00".join(parts).encode("latin-1", "replace")
+        status, _, answered = answer(handler, body, Told(meta, "warm-up"))
         if isinstance(answered, pieces.Pieces):
             status, answered = _exhaust(answered)
         if status != 200:
@@ -144,7 +150,7 @@ def _serve(link, control, handler, run):
         if told is None:
             if len(metas) > 256:
                 metas.clear()
-            told = metas[meta] = [*(part.decode("latin-1") for part in meta.split(b"\x00")), run]
+            told = metas[meta] = Told(meta, run)
         began = clock()
         status, answer_meta, made = answer(handler, body, told, header[1])
         if made.__class__ is not bytes:
