@@ -10,11 +10,14 @@ from typing import Any
 from ...core.model_package import Check, ModelPackage
 from .answers import difference
 from .running import Answer, Running
+from .starting import NO_NETWORK, calls_out
 
 USUAL = 6 * 1024 * 1024
 """Bytes of a real-time request by the API's reference; batch transform's default too."""
 TOO_LARGE = 10**12
 RESPONSE_LIMIT = 60.0
+ANSWER_LIMIT = 25_000_000
+"""Bytes of an answer that a real-time endpoint passes on."""
 BUSY_SECONDS = 1.5
 BUSY_CLIENTS = 8
 
@@ -82,10 +85,21 @@ def _invocations(*answers: Answer) -> Check:
     slowest = max(answer.seconds for answer in answers)
     passed = all(a.status == 200 for a in answers) and slowest < RESPONSE_LIMIT
     hint = ""
+    if first.status == 200 and first.size > ANSWER_LIMIT:
+        return Check(
+            "invocations",
+            "Answers the sample request",
+            False,
+            f"answered with {first.size / 2**20:.1f} MB",
+            "SageMaker passes on 25 MB at most: answer with less, or save a smaller sample.",
+            first.seconds,
+        )
     if first.status != 200:
         hint = "Correct what the message says in the handler, freeze again, make a new package."
         if "No module named" in first.said:
             hint = "Install the package in the kernel and freeze again."
+        if calls_out(first.said):
+            hint = NO_NETWORK
         if "Errno 30" in first.said:
             hint = "Write below /tmp only: the image and the model's folder are read-only."
         if first.status in (400, 415):

@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from ...core.environment import Resources
+from ...core.errors import EngineError, InvalidError
 from ...core.layout import ENV_PREFIX, LABEL_KIND, LABEL_OWNER, MODEL_DIR
 from ...core.ports import ContainerSpec, Engine, Mount, State
 from ..assembling import GUEST
 from ..temporary_containers import remove_temporary, temporary_name
 
 TMP = "exec,mode=1777,size=1g"
+SETTLES = 5.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     error: str = ""
+    size: int = 0
+    """Bytes that came; ``body`` has the first of them."""
 
     @property
     def said(self) -> str:
@@ -51,6 +57,7 @@ def answer_of(found: Mapping[str, Any]) -> Answer:
         headers=dict(found.get("headers") or {}),
         seconds=float(found.get("waited") or found.get("seconds") or 0.0),
         error=str(found.get("error") or ""),
+        size=int(found.get("size") or 0),
     )
 
 
@@ -60,6 +67,8 @@ class Running:
 
     engine: Engine
     id: str
+    refused: str = ""
+    """Why the engine could not start it; empty when it did."""
 
     async def call(self, what: str, **arguments: Any) -> Any:
         """Run one function of ``guest/caller.py`` in the container; None when it died meanwhile.
@@ -88,6 +97,15 @@ class Running:
             return [Answer(0, error="the container ended") for _ in plan]
         return [answer_of(entry) for entry in found]
 
+    async def ended(self) -> State:
+        """Its state once it has ended; of one that goes on, after ``SETTLES`` seconds.
+
+        The engine may take a moment to notice what a process inside saw at once.
+        """
+        with anyio.move_on_after(SETTLES):
+            await self.engine.wait(self.id)
+        return await self.state()
+
     async def state(self) -> State:
         return await self.engine.inspect(self.id) or State("exited")
 
@@ -115,7 +133,8 @@ def readable(line: str) -> str:
 async def container(
     engine: Engine, image: str, model: Path, memory: int, owner: str
 ) -> AsyncIterator[Running]:
-    """Create and start it; it is removed at the end, whatever happens.
+    """Create and start it; it is removed at the end, whatever happens. An image that cannot be
+    started is said in ``Running.refused``.
 
     The root is read-only and all capabilities are gone: stricter than SageMaker's real-time
     hosts, as strict as its serverless ones.
@@ -133,8 +152,13 @@ async def container(
         read_only=True,
     )
     try:
-        created = await engine.create(spec)
-        await engine.start(created)
-        yield Running(engine, created)
+        created, refused = name, ""
+        try:
+            created = await engine.create(spec)
+            await engine.start(created)
+        except (EngineError, InvalidError) as error:
+            # Its entry point is no program of the image, for instance: a finding as any other.
+            refused = error.message
+        yield Running(engine, created, refused)
     finally:
         await remove_temporary(engine, name)

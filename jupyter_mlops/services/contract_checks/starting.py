@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...core.layout import ENV_PREFIX
 from ...core.model_package import Check
 from .running import Answer, Running, answer_of
 
@@ -12,9 +13,11 @@ PROBE_LIMIT = 2.0
 
 async def check(running: Running, limit: float) -> tuple[Check, Check | None]:
     """(starts, ping); no ping where it does not start. ``limit`` in seconds."""
-    found = await running.call("wait", limit=limit, settled=SETTLED)
-    state = await running.state()
     title = "Starts and loads the model"
+    if running.refused:
+        return _refused(running.refused, title), None
+    found = await running.call("wait", limit=limit, settled=SETTLED)
+    state = await (running.ended() if found is None else running.state())
     if found is None or state.phase != "running":
         code = "" if state.exit_code is None else f" with code {state.exit_code}"
         return (
@@ -42,6 +45,17 @@ async def check(running: Running, limit: float) -> tuple[Check, Check | None]:
 
 
 _PING = {"method": "GET", "path": "/ping"}
+
+
+def _refused(reason: str, title: str) -> Check:
+    return Check(
+        "starts",
+        title,
+        False,
+        f"the container could not be started: {reason}",
+        "Make the package again: its entry point starts a program that the image has, as "
+        f"{ENV_PREFIX}/bin/python.",
+    )
 
 
 async def _not_ready(running: Running, answer: Answer, limit: float, title: str) -> Check:
@@ -75,6 +89,23 @@ def _ping(answer: Answer) -> Check:
     )
 
 
+NO_NETWORK = (
+    "The container has no network when it is checked, and need not have one when served. Put what "
+    "it downloads into the project, as a model file of the package, and freeze again."
+)
+
+
+def calls_out(said: str) -> bool:
+    """Whether an error is one of a program that finds no network."""
+    words = (
+        "Temporary failure in name resolution",
+        "Name or service not known",
+        "Network is unreachable",
+        "NameResolutionError",
+    )
+    return any(word in said for word in words)
+
+
 def _hint(said: str) -> str:
     """What to do about the reason that the service or its log gives."""
     if "ModuleNotFoundError" in said or "No module named" in said:
@@ -82,6 +113,8 @@ def _hint(said: str) -> str:
             "Install the package in the kernel and freeze again; a file of your own belongs beside "
             "the handler."
         )
+    if calls_out(said):
+        return NO_NETWORK
     if "Errno 30" in said or "Read-only file system" in said:
         return "Write below /tmp only: the model's folder and the image are read-only when served."
     if "FileNotFoundError" in said:
