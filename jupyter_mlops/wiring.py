@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from traitlets.config import Config
@@ -12,7 +12,7 @@ from traitlets.config import Config
 from .config import Mlops
 from .config_files import load_files
 from .core.operation import Operation
-from .core.ports import Blobs, EngineProvider, Registries, Store, Target
+from .core.ports import Blobs, EngineProvider, PackageRecords, Registries, Store, Target
 from .core.settings import Settings
 from .engines.debian import Debian
 from .engines.discovery import EngineDiscovery
@@ -31,6 +31,7 @@ from .services.kernels import Kernels
 from .services.limits import KernelLimitChoices
 from .services.live_models import LiveModelExports
 from .services.operations import Operations
+from .services.package_records import PackageRecords as SnapshotPackageRecords
 from .services.packaging import Packaging
 from .services.rebuilds import Rebuilds
 from .services.reproducing import Reproducing
@@ -122,26 +123,53 @@ def build(
         reproducing=reproducing,
         packaging=packaging,
         deploying=Deploying(
-            **common, packaging=packaging, targets=_targets(settings, engines, blobs, registries)
+            **common,
+            packaging=packaging,
+            targets=_targets(
+                settings, engines, blobs, registries, SnapshotPackageRecords(snapshots)
+            ),
         ),
         kernel_specs=specs,
         warm=parts.pool,
     )
 
 
-def _targets(
-    settings: Settings, engines: EngineProvider, blobs: Blobs, registries: Registries
-) -> dict[str, Callable[[], Target]]:
-    """Installed targets by name; each is imported when it is first used."""
+TARGETS_GROUP = "jupyter_mlops.targets_v1"
+TARGETS = {
+    "local": "jupyter_mlops.targets.local.target:LocalTarget",
+    "sagemaker": "jupyter_mlops.targets.sagemaker.target:SageMakerTarget",
+}
+"""Ours, by name: found without their entry points, which an installation from an older version
+does not have."""
+FILE_TARGETS = {
+    "bundle": "jupyter_mlops.targets.bundle.target:BundleTarget",
+}
+"""Ours that write files; they also get the packages' records."""
 
-    def maker(entry_point: Any) -> Callable[[], Target]:
+
+def _targets(
+    settings: Settings,
+    engines: EngineProvider,
+    blobs: Blobs,
+    registries: Registries,
+    records: PackageRecords,
+) -> dict[str, Callable[[], Target]]:
+    """Ours and those that are installed, by name; each is imported when it is first used."""
+
+    def maker(point: EntryPoint, *more: Any) -> Callable[[], Target]:
         def make() -> Target:
-            target: Target = entry_point.load()(settings, engines, blobs, registries)
+            target: Target = point.load()(settings, engines, blobs, registries, *more)
             return target
 
         return make
 
-    return {ep.name: maker(ep) for ep in entry_points(group="jupyter_mlops.targets_v1")}
+    def own(name: str, value: str) -> EntryPoint:
+        return EntryPoint(name, value, TARGETS_GROUP)
+
+    others = {point.name: maker(point) for point in entry_points(group=TARGETS_GROUP)}
+    ours = {name: maker(own(name, value)) for name, value in TARGETS.items()}
+    writers = {name: maker(own(name, value), records) for name, value in FILE_TARGETS.items()}
+    return {**others, **ours, **writers}
 
 
 def adopter(manager: Any) -> Adopter:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..core.deployment import DeploymentState
 from .commands import Answer, command
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     parser = command(nouns, common, "deploy", "run a model package on a target", execute)
     parser.add_argument("package", metavar="PACKAGE", nargs="?", default="", help="id or name")
-    parser.add_argument("--target", required=True, metavar="NAME", help="local, sagemaker, …")
+    parser.add_argument("--target", required=True, metavar="NAME", help="local, bundle, …")
     parser.add_argument("--name", default="", help="of the deployment (default: the package's)")
     parser.add_argument(
         "--option",
@@ -69,6 +70,9 @@ async def execute(session: Session, args: argparse.Namespace) -> Answer:
         if unchanged:
             screen.line("It runs already, just so: nothing was changed.")
         screen.line(f"Deployment {made.name} ({made.id}) is {made.state.value}: {made.endpoint}")
+        if made.state is DeploymentState.WRITTEN:
+            screen.line(f"{made.status}. README.md says what each file is, and what to do with it.")
+            return
         screen.line(f"Ask it for a prediction: jupyter mlops deployment invoke {made.name}")
 
     return Answer(session.record(made), show)

@@ -10,6 +10,8 @@ from typing import Any
 class DeploymentState(str, Enum):
     CREATING = "creating"
     RUNNING = "running"
+    WRITTEN = "written"
+    """It exists as files, for people elsewhere; nothing of it runs here."""
     FAILED = "failed"
     STOPPED = "stopped"
     DELETING = "deleting"
@@ -18,7 +20,8 @@ class DeploymentState(str, Enum):
 @dataclass(frozen=True)
 class Resource:
     kind: str
-    """``container``, ``ecr-image``, ``s3-object``, ``model``, ``endpoint-config``, ``endpoint``."""
+    """``container``, ``ecr-image``, ``s3-object``, ``model``, ``endpoint-config``, ``endpoint``,
+    ``folder``, ``file``."""
     name: str
     kept: bool = False
     """True where delete leaves it: shared with others, such as a repository."""
@@ -36,7 +39,8 @@ class Deployment:
     options: dict[str, Any]
     state: DeploymentState
     endpoint: str = ""
-    """Where it answers: a URL, or an endpoint's name."""
+    """Where it answers: a URL, or an endpoint's name. Of one that is written: where its files
+    are."""
     status: str = ""
     """The target's own word: ``InService``, ``:8081``."""
     message: str = ""

@@ -248,6 +248,10 @@ class Deploying:
     ) -> Invocation:
         """Ask for one prediction; no body means the package's recorded sample."""
         deployment = await self.get(deployment_id)
+        target = await self._targets.get(deployment.target)
+        if deployment.state is DeploymentState.WRITTEN:
+            # The target says what there is instead.
+            return await target.invoke(deployment, body or b"", content_type, accept)
         if deployment.state is not DeploymentState.RUNNING:
             raise ConflictError(
                 f"The deployment {deployment.name!r} does not answer requests: it is "
@@ -263,7 +267,6 @@ class Deploying:
             raise InvalidError(
                 "The request has no content type.", "Say what it is: application/json, text/csv, …"
             )
-        target = await self._targets.get(deployment.target)
         started = time.perf_counter()
         answer = await target.invoke(deployment, body, content_type, accept or "application/json")
         return answer if answer.seconds else replace(answer, seconds=_since(started))

@@ -1163,7 +1163,7 @@ export interface components {
          * DeploymentState
          * @enum {string}
          */
-        DeploymentState: "creating" | "running" | "failed" | "stopped" | "deleting";
+        DeploymentState: "creating" | "running" | "written" | "failed" | "stopped" | "deleting";
         /** EngineStatus */
         EngineStatus: {
             /** @description Null while no engine answers. */

@@ -24,6 +24,7 @@ export function DeploymentConsole(props: {
   const [error, setError] = React.useState<MlopsError | null>(null);
   const [busy, setBusy] = React.useState(false);
 
+  const written = deployment.state === 'written';
   const attempt = async (work: () => Promise<void>) => {
     setBusy(true);
     setError(null);
@@ -44,7 +45,7 @@ export function DeploymentConsole(props: {
       setAnswer(await client.invoke(deployment.id, body || null));
     });
   React.useEffect(() => {
-    if (props.logs) {
+    if (props.logs && !written) {
       void showLog();
     }
   }, []);
@@ -57,7 +58,7 @@ export function DeploymentConsole(props: {
         <dd>
           {[deployment.state, deployment.status].filter(Boolean).join(' · ')}
         </dd>
-        <dt>{trans.__('Answers at')}</dt>
+        <dt>{written ? trans.__('Written to') : trans.__('Answers at')}</dt>
         <dd>
           <code>{deployment.endpoint}</code>
         </dd>
@@ -75,36 +76,46 @@ export function DeploymentConsole(props: {
           </ul>
         </details>
       )}
-      <Field
-        label={trans.__('Request')}
-        help={trans.__('Empty: the sample recorded in the package.')}
-      >
-        {(id, by) => (
-          <textarea
-            id={id}
-            aria-describedby={by}
+      {written ? (
+        <p>
+          {trans.__(
+            'These are files for people elsewhere; nothing runs here. README.md says what each of them is, and what to do with it.'
+          )}
+        </p>
+      ) : (
+        <>
+          <Field
+            label={trans.__('Request')}
+            help={trans.__('Empty: the sample recorded in the package.')}
+          >
+            {(id, by) => (
+              <textarea
+                id={id}
+                aria-describedby={by}
+                className="jp-mod-styled"
+                rows={4}
+                spellCheck={false}
+                value={body}
+                onChange={event => setBody(event.target.value)}
+              />
+            )}
+          </Field>
+          <Button
+            className="jp-mod-styled jp-mod-accept"
+            disabled={busy || deployment.state !== 'running'}
+            onClick={() => void invoke()}
+          >
+            {trans.__('Invoke')}
+          </Button>
+          <Button
             className="jp-mod-styled"
-            rows={4}
-            spellCheck={false}
-            value={body}
-            onChange={event => setBody(event.target.value)}
-          />
-        )}
-      </Field>
-      <Button
-        className="jp-mod-styled jp-mod-accept"
-        disabled={busy || deployment.state !== 'running'}
-        onClick={() => void invoke()}
-      >
-        {trans.__('Invoke')}
-      </Button>
-      <Button
-        className="jp-mod-styled"
-        disabled={busy}
-        onClick={() => void showLog()}
-      >
-        {trans.__('Show log')}
-      </Button>
+            disabled={busy}
+            onClick={() => void showLog()}
+          >
+            {trans.__('Show log')}
+          </Button>
+        </>
+      )}
       {error && <Problem error={error} />}
       {answer && (
         <section

@@ -12,6 +12,7 @@ import { Row, Tone } from './row';
 const TONES: Record<Deployment['state'], Tone> = {
   creating: 'busy',
   running: 'good',
+  written: 'good',
   failed: 'bad',
   stopped: 'idle',
   deleting: 'busy'
@@ -64,12 +65,16 @@ export function DeploymentList(props: {
             }
             actions={[
               {
-                label: trans.__('Invoke'),
-                disabled: deployment.state !== 'running',
+                label:
+                  deployment.state === 'written'
+                    ? trans.__('Show')
+                    : trans.__('Invoke'),
+                disabled: !['running', 'written'].includes(deployment.state),
                 onClick: () => run(CommandIDs.showDeployment, { id })
               },
               {
                 label: trans.__('Logs'),
+                disabled: deployment.state === 'written',
                 onClick: () =>
                   run(CommandIDs.showDeployment, { id, logs: true })
               },

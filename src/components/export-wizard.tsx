@@ -27,7 +27,10 @@ export function ExportWizard(props: {
     check: trans.__('Check'),
     target: trans.__('Target'),
     review: trans.__('Review'),
-    done: trans.__('Running')
+    done:
+      model.deployment?.state === 'written'
+        ? trans.__('Written')
+        : trans.__('Running')
   };
   const operation = model.working
     ? mlops.operations.find(model.working)

@@ -11,6 +11,7 @@ from dataclasses import replace
 import docker
 import pytest
 
+from jupyter_mlops import wiring
 from jupyter_mlops.core.deployment import Deployment, DeploymentState, Resource
 from jupyter_mlops.core.errors import (
     ConflictError,
@@ -43,11 +44,11 @@ def containers() -> list[str]:
     return [container.name for container in found]
 
 
-async def test_both_targets_are_listed_with_their_forms(services: Services) -> None:
-    local, sagemaker = await services.deploying.targets()
-    assert (local.name, sagemaker.name) == ("local", "sagemaker")
-    assert local.problems == sagemaker.problems == ()
-    for target in (local, sagemaker):
+async def test_all_targets_are_listed_with_their_forms(services: Services) -> None:
+    found = await services.deploying.targets()
+    assert [target.name for target in found] == sorted({**wiring.TARGETS, **wiring.FILE_TARGETS})
+    for target in found:
+        assert target.problems == ()
         assert target.title
         assert target.description
         assert target.options["properties"]
@@ -57,7 +58,7 @@ async def test_a_target_that_cannot_be_used_says_why(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    _, sagemaker = await services.deploying.targets()
+    sagemaker = {t.name: t for t in await services.deploying.targets()}["sagemaker"]
     assert "no AWS credentials" in sagemaker.problems[0]
     assert sagemaker.options["properties"]
 

@@ -36,7 +36,7 @@ from .registries import (
     Registry,
     SavedImage,
 )
-from .targets import Target
+from .targets import PackageRecords, Target
 
 __all__ = [
     "Blobs",
@@ -59,6 +59,7 @@ __all__ = [
     "Mount",
     "NotebookRunner",
     "OutputCallback",
+    "PackageRecords",
     "PackedImage",
     "Progress",
     "Registries",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from ..deployment import Deployment, Invocation, Plan, Policy
 from ..errors import UnsupportedError
 from ..model_package import ModelPackage
+from ..snapshot import Snapshot
 from .progress import Progress
 
 
@@ -79,3 +80,15 @@ def _cannot_stop(target: Target) -> UnsupportedError:
         f"{target.title} cannot stop a deployment and start it again.",
         "Delete it, and deploy the package again when it is needed.",
     )
+
+
+class PackageRecords(Protocol):
+    """Where a package comes from, for targets that write it down."""
+
+    async def snapshot(self, package: ModelPackage) -> Snapshot:
+        """What it was made of; raises NotFoundError."""
+        ...
+
+    async def sbom(self, package: ModelPackage) -> bytes:
+        """A CycloneDX 1.6 bill of materials (JSON) of everything in the package's image."""
+        ...
