@@ -90,7 +90,7 @@ class Hosting:
     def close(self) -> None:
         for container in self._containers:
             container.remove(force=True)
-        for image in self._images:
+        for image in dict.fromkeys(self._images):
             self._docker.images.remove(image, force=True)
         for kept in (self._running, self._containers, self._images):
             kept.clear()
