@@ -68,7 +68,7 @@ async def execute(session: Session, args: argparse.Namespace) -> Answer:
 
     def show(screen: Screen) -> None:
         if unchanged:
-            screen.line("It runs already, just so: nothing was changed.")
+            screen.line("It is there already, just so: nothing was changed.")
         screen.line(f"Deployment {made.name} ({made.id}) is {made.state.value}: {made.endpoint}")
         if made.state is DeploymentState.WRITTEN:
             screen.line(f"{made.status}. README.md says what each file is, and what to do with it.")

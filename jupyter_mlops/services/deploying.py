@@ -28,6 +28,9 @@ from .targets import Targets
 UNFINISHED = "unfinished"
 """Among the details of a deployment from its beginning until it runs for the first time."""
 
+_STANDING = (DeploymentState.RUNNING, DeploymentState.WRITTEN)
+"""Made and in order: asked for again, nothing needs to be done."""
+
 
 class Packages(Protocol):
     """What deploying needs of packaging."""
@@ -117,7 +120,7 @@ class Deploying:
         # The lock makes look-up and saving one step for requests of this process.
         async with self._names:
             half_made = await self._present(name)
-            if half_made is not None and half_made.state is DeploymentState.RUNNING:
+            if half_made is not None and half_made.state in _STANDING:
                 return self._unchanged(half_made, package, target, valid, progress)
             if half_made is not None:
                 half_made = await self._claim(half_made)
@@ -177,7 +180,7 @@ class Deploying:
         for any other."""
         named = await self._store.deployments.list(name=name)
         found = await self._records.refresh(named[0]) if named else None
-        if found is None or found.state is DeploymentState.RUNNING:
+        if found is None or found.state in _STANDING:
             return found
         if found.state is DeploymentState.FAILED and found.details.get(UNFINISHED):
             return found
@@ -204,7 +207,8 @@ class Deploying:
                 "Choose another name, or delete that deployment first.",
             )
         progress.phase(
-            "unchanged", f"{running.name} runs already, just so: nothing needs to be done"
+            "unchanged",
+            f"{running.name} is {running.state.value} already, just so: nothing needs to be done",
         )
         return running
 
