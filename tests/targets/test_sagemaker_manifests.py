@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -18,7 +19,15 @@ import pytest
 from jupyter_mlops.core.errors import (
     ManifestRejectedError,
 )
-from jupyter_mlops.core.oci_shapes import DOCKER_MANIFEST, OCI_MANIFEST
+from jupyter_mlops.core.image_ref import ImageRef, parse
+from jupyter_mlops.core.oci_shapes import (
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    digest,
+)
+from jupyter_mlops.core.ports import Manifest, Registry
 from tests.parts.aws import Aws, Hosting
 from tests.parts.model_image import archive
 from tests.parts.sagemaker_bench import NOTHING, SAMPLE, Bench, left, manifest_of, pushed_tags
@@ -54,10 +63,10 @@ def podman_image(model_layer: bytes, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def fresh_podman_image(tmp_path: Path) -> Iterator[str]:
+def fresh_podman_image(model_layer: bytes, tmp_path: Path) -> Iterator[str]:
     """One that Podman has not compressed yet: it reuses what it knows of older ones."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
+    buffer = io.BytesIO(model_layer)
+    with tarfile.open(fileobj=buffer, mode="a") as tar:
         entry = tarfile.TarInfo("random")
         entry.size = 4096
         tar.addfile(entry, io.BytesIO(os.urandom(entry.size)))
@@ -91,8 +100,8 @@ async def test_podmans_oci_manifest_is_converted(
 
 
 @pytest.mark.podman
-async def test_layers_that_docker_cannot_read_are_refused(
-    aws: Aws, make_bench: Callable[..., Bench], fresh_podman_image: str
+async def test_layers_that_docker_cannot_read_are_compressed_anew(
+    aws: Aws, hosting: Hosting, make_bench: Callable[..., Bench], fresh_podman_image: str
 ) -> None:
     """Podman compressed with zstd: such a push is accepted by every registry, and never runs."""
     bench = make_bench(fresh_podman_image, "podman")
@@ -101,10 +110,82 @@ async def test_layers_that_docker_cannot_read_are_refused(
     zstd = ("--tls-verify=false", "--compression-format", "zstd")
     await anyio.run_process(["podman", "push", "-q", *zstd, fresh_podman_image, seed])
     # The engine's own push finds zstd layers there and reuses them.
-    with pytest.raises(ManifestRejectedError, match="gzip"):
-        await bench.deploy()
-    assert package.id not in await pushed_tags(bench)
-    assert left(aws) == NOTHING
+    deployment = await bench.deploy()
+    pushed = await manifest_of(bench, f"{bench.host}/{bench.repository}:{package.id}")
+    assert "zstd" in pushed.content.decode()
+    named = await manifest_of(bench, deployment.details["image"])
+    assert named.media_type == DOCKER_MANIFEST
+    assert all(
+        layer["mediaType"].endswith(".gzip") for layer in json.loads(named.content)["layers"]
+    )
+    # Docker pulls it by digest, and what it runs answers.
+    answer = await bench.target.invoke(deployment, SAMPLE, "application/json", "application/json")
+    assert json.loads(answer.body)["predictions"] == [6, 14]
+    assert not any(bench.settings.data.rglob("image.tar"))
+
+
+async def test_an_index_with_an_attestation(
+    aws: Aws, hosting: Hosting, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What BuildKit builds, and Docker with containerd's images pushes: a list of the image and of
+    a statement on how it was built."""
+    engine = await bench.engines.engine()
+    registry = bench.registries.registry(bench.host)
+    push = engine.push
+
+    async def push_index(ref: str, *arguments: Any) -> str:
+        plain = await registry.manifest(parse(ref).with_digest(await push(ref, *arguments)))
+        assert plain is not None
+        statement = await put_attestation(registry, parse(ref), plain.digest)
+        entries = [
+            (plain, {"architecture": "amd64", "os": "linux"}),
+            (statement, {"architecture": "unknown", "os": "unknown"}),
+        ]
+        index = {
+            "schemaVersion": 2,
+            "mediaType": OCI_INDEX,
+            "manifests": [
+                {
+                    "mediaType": entry.media_type,
+                    "digest": entry.digest,
+                    "size": len(entry.content),
+                    "platform": platform,
+                }
+                for entry, platform in entries
+            ],
+        }
+        return await registry.put_manifest(parse(ref), OCI_INDEX, json.dumps(index).encode())
+
+    monkeypatch.setattr(engine, "push", push_index)
+    deployment = await bench.deploy()
+    named = await manifest_of(bench, deployment.details["image"])
+    assert named.media_type == DOCKER_MANIFEST
+    answer = await bench.target.invoke(deployment, SAMPLE, "application/json", "application/json")
+    assert json.loads(answer.body)["predictions"] == [6, 14]
+
+
+async def put_attestation(registry: Registry, ref: ImageRef, subject: str) -> Manifest:
+    """As BuildKit writes them: an image of one layer, a statement of in-toto's."""
+    statement = json.dumps({"_type": "https://in-toto.io/Statement/v0.1", "subject": []}).encode()
+    config = json.dumps({"architecture": "unknown", "os": "unknown"}).encode()
+    for content in (statement, config):
+        await registry.put_blob(ref, digest(content), content)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": OCI_CONFIG, "digest": digest(config), "size": len(config)},
+        "layers": [
+            {
+                "mediaType": "application/vnd.in-toto+json",
+                "digest": digest(statement),
+                "size": len(statement),
+                "annotations": {"vnd.docker.reference.digest": subject},
+            }
+        ],
+    }
+    content = json.dumps(manifest).encode()
+    written = await registry.put_manifest(ref.with_tag("statement"), OCI_MANIFEST, content)
+    return Manifest(OCI_MANIFEST, written, content)
 
 
 async def test_a_manifest_that_sagemaker_rejects(aws: Aws, bench: Bench) -> None:

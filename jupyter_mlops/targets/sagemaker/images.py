@@ -2,7 +2,7 @@
 
 CreateModel accepts Docker's schema 2 only. Docker 29 and Podman push OCI manifests; ECR stores
 them without a word, so what arrived is read back, rewritten where needed, and read back again.
-Config and layers stay the blobs they are.
+Config and layers stay the blobs they are, but for layers that are not gzip: those are pushed anew.
 
 An admin may name a ``registry_override`` (host:port): images then go there instead of to ECR,
 and SageMaker is given that name. It is for AWS stand-ins and private mirrors of ECR.
@@ -23,9 +23,10 @@ from ...core.errors import (
 from ...core.image_ref import ImageRef
 from ...core.model_package import ModelPackage
 from ...core.oci_shapes import DOCKER_MANIFEST, choose_platform, image, is_index, to_schema2
-from ...core.ports import Credentials, Engine, Manifest, Progress, Registries, Registry
+from ...core.ports import Blobs, Credentials, Engine, Manifest, Progress, Registries, Registry
 from .client import Aws
 from .plain_words import MissingError
+from .recompression import push_gzip
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,10 @@ class PushedImage:
 class Images:
     """One deployment's dealings with ECR and the registry."""
 
-    def __init__(self, aws: Aws, registries: Registries, override: str = "") -> None:
+    def __init__(self, aws: Aws, registries: Registries, blobs: Blobs, override: str = "") -> None:
         self._aws = aws
         self._registries = registries
+        self._blobs = blobs
         self._override = override
 
     def place(self, account: str, repository: str) -> Place:
@@ -136,13 +138,16 @@ class Images:
         finally:
             await engine.remove_image(str(plain))
         try:
-            return await self._verified(registry, place, reported, architecture, ready, progress)
+            return await self._verified(
+                engine, registry, place, reported, architecture, ready, progress
+            )
         except BaseException:
             await self.withdraw(package, place, reported)
             raise
 
     async def _verified(
         self,
+        engine: Engine,
         registry: Registry,
         place: Place,
         reported: str,
@@ -157,18 +162,22 @@ class Images:
         if arrived.media_type == DOCKER_MANIFEST:
             return _pushed(place, arrived, converted=False, pushed=True)
         progress.update("Rewriting the image's manifest in the format that SageMaker takes")
-        return await self._convert(registry, place, arrived, ready)
-
-    async def _convert(
-        self, registry: Registry, place: Place, arrived: Manifest, ready: ImageRef
-    ) -> PushedImage:
         try:
-            media_type, content = to_schema2(arrived.content)
-        except UnsupportedError as error:
-            raise ManifestRejectedError(
-                f"SageMaker would not take this image. {error.message}", error.hint
-            ) from error
-        written = await registry.put_manifest(ready, media_type, content)
+            _, content = to_schema2(arrived.content)
+        except UnsupportedError:
+            progress.update("Compressing the image's layers with gzip, which SageMaker reads")
+            found = image(arrived.content).config.digest
+            packed = await push_gzip(
+                engine, self._registries.files, self._blobs, registry, ready, found
+            )
+            _, content = to_schema2(packed)
+        return await self._rewritten(registry, place, content, ready)
+
+    async def _rewritten(
+        self, registry: Registry, place: Place, content: bytes, ready: ImageRef
+    ) -> PushedImage:
+        """Put a manifest of schema 2, and see that the registry keeps it as it is."""
+        written = await registry.put_manifest(ready, DOCKER_MANIFEST, content)
         back = await self._read_back(registry, place, written)
         if back.media_type != DOCKER_MANIFEST or back.content != content:
             raise ManifestRejectedError(

@@ -203,7 +203,7 @@ class SageMakerTarget(Target):
         return self._regions[region]
 
     def _images(self, region: str) -> Images:
-        return Images(self._aws(region), self._registries, self._override)
+        return Images(self._aws(region), self._registries, self._blobs, self._override)
 
     def _endpoints(self, region: str) -> Endpoints:
         return Endpoints(self._aws(region), self._poll_seconds)
