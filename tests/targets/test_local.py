@@ -189,3 +189,27 @@ async def test_cancelling_leaves_nothing(
     await services.packaging.delete(made.id)
     with pytest.raises(NotFoundError):
         await deploy(target, made, deployment(target, made))
+
+
+async def test_requests_have_the_limits_of_sagemaker(
+    services: Any, target: LocalTarget, tiny_environment: Tiny, tmp_path: Path
+) -> None:
+    made = await package(
+        services,
+        tiny_environment,
+        tmp_path / "p",
+        inference__py="import time\n"
+        "def model_fn(folder): return None\n"
+        "def predict_fn(rows, model): time.sleep(rows[0] if isinstance(rows, list) else 0)\n",
+        expected="",
+    )
+    assert target.request_limit == 60
+    target.request_limit = 1
+    running, _ = await deploy(target, made, deployment(target, made, workers=1))
+    slow = await target.invoke(running, b"[30]", "application/json", "application/json")
+    assert slow.status == 504 and b"longer than 1 s" in slow.body and slow.seconds < 10
+    large = b"[" + b"0," * (13 * 1024**2) + b"0]"
+    refused = await target.invoke(running, large, "application/json", "application/json")
+    assert refused.status == 413 and b"more than 26214400" in refused.body
+    await target.delete(running, Recorder())
+    await services.packaging.delete(made.id)

@@ -11,7 +11,8 @@ from ...core.deployment import Invocation
 from ...core.errors import TargetError
 
 _PROBE = 2.0
-_ANSWER = 120.0
+_ANSWER = 90.0
+"""Seconds; longer than the container lets a prediction take, so that its own answer is seen."""
 
 
 def _client(timeout: float) -> httpx.AsyncClient:

@@ -35,6 +35,10 @@ from .options import Options
 PORT = 8080
 START_LIMIT = 480.0
 """Seconds, as on SageMaker."""
+REQUEST_LIMIT = 60
+"""Seconds a prediction may take, as on SageMaker."""
+BODY_LIMIT = 25
+"""MB that a request may have, as on SageMaker's real-time endpoints."""
 _SETTLED = 5.0
 """Seconds a model that failed to load gets for its next attempts."""
 _LOADING = "being loaded"
@@ -56,6 +60,7 @@ class LocalTarget(Target):
         self._blobs = blobs
         self._defaults = dict(settings.targets.get(self.name, {}))
         self.start_limit = START_LIMIT
+        self.request_limit = REQUEST_LIMIT
 
     def options_schema(self) -> dict[str, Any]:
         schema = Options.model_json_schema()
@@ -159,7 +164,12 @@ class LocalTarget(Target):
         self, package: ModelPackage, deployment: Deployment, chosen: Options, port: int
     ) -> ContainerSpec:
         model = self._folder(deployment.id) / "model"
-        workers = {"SAGEMAKER_MODEL_SERVER_WORKERS": str(chosen.workers)}
+        environment = {
+            "SAGEMAKER_MODEL_SERVER_TIMEOUT": str(self.request_limit),
+            "MLOPS_MAX_BODY_MB": str(BODY_LIMIT),
+        }
+        if chosen.workers:
+            environment["SAGEMAKER_MODEL_SERVER_WORKERS"] = str(chosen.workers)
         return ContainerSpec(
             image=package.image,
             name=_container_name(deployment),
@@ -169,7 +179,7 @@ class LocalTarget(Target):
                 f"{LABEL_PREFIX}.deployment": deployment.id,
             },
             command=("serve",),
-            environment=workers if chosen.workers else {},
+            environment=environment,
             mounts=(Mount(str(model), MODEL_DIR, read_only=True),),
             tmpfs={"/tmp": "exec,mode=1777,size=1g"},
             ports={PORT: port},
