@@ -9,7 +9,9 @@ pids=()
 ada=ada-$$ grace=grace-$$
 
 finish() {
-  trap - EXIT TERM INT
+  trap - EXIT
+  # A second signal must not stop it half-way.
+  trap '' TERM INT
   set +e
   [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null
   wait
