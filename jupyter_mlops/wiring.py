@@ -142,7 +142,10 @@ TARGETS = {
 """Ours, by name: found without their entry points, which an installation from an older version
 does not have."""
 FILE_TARGETS = {
+    "azureml": "jupyter_mlops.targets.azureml.target:AzureMlTarget",
     "bundle": "jupyter_mlops.targets.bundle.target:BundleTarget",
+    "kserve": "jupyter_mlops.targets.kserve.target:KServeTarget",
+    "vertex": "jupyter_mlops.targets.vertex.target:VertexTarget",
 }
 """Ours that write files; they also get the packages' records."""
 

@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.parts.registry",
     "tests.parts.aws",
     "tests.parts.sagemaker_bench",
+    "tests.parts.platforms",
     "tests.parts.services",
     "tests.parts.r",
     "tests.parts.rootless",

@@ -21,7 +21,7 @@ class DeploymentState(str, Enum):
 class Resource:
     kind: str
     """``container``, ``ecr-image``, ``s3-object``, ``model``, ``endpoint-config``, ``endpoint``,
-    ``folder``, ``file``."""
+    ``folder``, ``file``, ``image``."""
     name: str
     kept: bool = False
     """True where delete leaves it: shared with others, such as a repository."""

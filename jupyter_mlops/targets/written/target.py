@@ -97,7 +97,7 @@ class FileTarget(Target):
             finished, written = await self._finish(chosen, made, part)
             made = replace(
                 made,
-                resources=(_resource(finished), _resource(place)),
+                resources=(*self.elsewhere(details), _resource(finished), _resource(place)),
                 details={**made.details, **details, _WRITTEN: written},
             )
             status = await _in_thread(_summary, finished)
@@ -118,8 +118,12 @@ class FileTarget(Target):
             endpoint=str(place),
             status=status,
             message="",
-            resources=(_resource(place),),
+            resources=(*self.elsewhere(details), _resource(place)),
         )
+
+    def elsewhere(self, details: Mapping[str, Any]) -> tuple[Resource, ...]:
+        """What ``write`` made beside the files, all of it ``kept``; by its details."""
+        return ()
 
     async def _finish(
         self, chosen: FileOptions, deployment: Deployment, part: Path
@@ -172,6 +176,8 @@ class FileTarget(Target):
         """Remove what was written. What others changed or added stays, and is named in the log."""
         progress.phase("delete", "Removing the files")
         for resource in reversed(deployment.resources):
+            if resource.kept:
+                continue
             path = Path(resource.name)
             try:
                 if folder.is_draft(path, deployment.id):
