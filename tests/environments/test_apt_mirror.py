@@ -29,7 +29,7 @@ from tests.parts.engines import ensure
 from tests.parts.services import Recorder, Tiny, make_config, open_services, tiny_spec
 
 from .test_build import nothing_is_left
-from .test_index import files_with, output
+from .test_index import files_with, output, said
 
 USER, PASSWORD = "alice", "s3cr3t@of-the-mirror"
 ACCOUNT = "alice:s3cr3t%40of-the-mirror"
@@ -134,17 +134,17 @@ async def test_password_of_the_mirror_is_nowhere(
             ["events", "--since", str(started), "--until", until],
             ["save", revision.image],
         ):
-            said = output("docker", *command)
-            assert said and not [form for form in FORMS if form in said], command
+            found = await said(services, *command)
+            assert found and not [form for form in FORMS if form in found], command
             if command[0] != "events":
-                assert mirror.encode() not in said, command
+                assert mirror.encode() not in found, command
         assert "s3cr3t" not in recorder.text + " ".join(recorder.messages)
         for form in FORMS:
             assert not files_with(Path(config.Mlops.data_dir), form)
         volume = "jupyter-mlops-cache:/cache:ro"
         kept = ["run", "--rm", "-v", volume, revision.image, "sh", "-c"]
         search = "grep -rlF s3cr3t /cache/apt || true"
-        assert output("docker", *kept, search).split() == []
+        assert (await said(services, *kept, search)).split() == []
         await services.environments.delete("mirrored")
     finally:
         await services.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -23,6 +24,7 @@ from jupyter_mlops.config import Mlops
 from jupyter_mlops.core.container_network import secrets_of, without_credentials
 from jupyter_mlops.core.errors import BuildFailedError
 from jupyter_mlops.core.settings import NetworkSettings
+from jupyter_mlops.wiring import Services
 from tests.parts.services import Recorder, Tiny, open_services, tiny_spec
 
 from .test_build import nothing_is_left
@@ -114,6 +116,12 @@ def output(*command: str) -> bytes:
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 
+async def said(services: Services, *command: str) -> bytes:
+    """What Docker's client says of the engine, which may be Podman: it speaks Docker's API."""
+    engine: Any = await services.engines.engine()
+    return await asyncio.to_thread(output, "docker", "-H", engine.connection.url, *command)
+
+
 def files_with(folder: Path, secret: bytes) -> list[Path]:
     return [f for f in folder.rglob("*") if f.is_file() and secret in f.read_bytes()]
 
@@ -143,7 +151,7 @@ async def test_password_of_the_index_is_nowhere(
             ["events", "--since", str(started), "--until", until],
             ["save", revision.image],
         ):
-            found = output("docker", *command)
+            found = await said(services, *command)
             assert found and secret not in found, command
         assert PASSWORD not in lock + recorder.text + " ".join(recorder.messages)
         assert not files_with(Path(config.Mlops.data_dir), secret)

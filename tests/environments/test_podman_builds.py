@@ -13,14 +13,17 @@ from jupyter_mlops.wiring import Services
 from tests.parts.services import Recorder, Tiny, open_services
 
 from .test_additions import after_running, command_line
+from .test_apt_mirror import mirror, test_password_of_the_mirror_is_nowhere
 from .test_date import DAY
+from .test_index import index, test_password_of_the_index_is_nowhere
+from .test_many_builds import test_ten_at_once
 from .test_r import (
     test_a_dependency_comes_from_the_distribution,
     test_r_comes_with_the_first_package,
 )
 from .test_smoke import GOOD, nothing_runs, with_smoke
 
-pytestmark = pytest.mark.podman
+pytestmark = [pytest.mark.docker, pytest.mark.podman]
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +41,11 @@ def services(services_config: Config, jp_asyncio_loop: Any) -> Iterator[Services
 @pytest.fixture(scope="session")
 def r_environment(r_environment_podman: Tiny) -> Tiny:
     return r_environment_podman
+
+
+@pytest.fixture(scope="session")
+def tiny_environment(tiny_environment_podman: Tiny) -> Tiny:
+    return tiny_environment_podman
 
 
 @pytest.mark.timeout(300)
@@ -85,7 +93,12 @@ async def test_imported_of_a_day_grown_and_followed(
 
 
 __all__ = [
+    "index",
+    "mirror",
     "test_a_dependency_comes_from_the_distribution",
     "test_imported_of_a_day_grown_and_followed",
+    "test_password_of_the_index_is_nowhere",
+    "test_password_of_the_mirror_is_nowhere",
     "test_r_comes_with_the_first_package",
+    "test_ten_at_once",
 ]
