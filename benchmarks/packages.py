@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import shutil
 import statistics
@@ -172,5 +173,7 @@ class MlflowImage:
 
     def remove(self) -> None:
         for image in reversed(self._images):
-            self._client.images.remove(image.id, force=True)
+            # The last image made of the base takes it along.
+            with contextlib.suppress(docker.errors.ImageNotFound):
+                self._client.images.remove(image.id, force=True)
         self._client.close()
