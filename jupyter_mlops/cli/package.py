@@ -29,8 +29,8 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
         "--handler",
         metavar="FILE",
         required=True,
-        help="a Python file of the snapshot with model_fn, predict_fn, … or, with --function, "
-        "any function",
+        help="a Python or R file of the snapshot with model_fn, predict_fn, … or, with "
+        "--function, any function",
     )
     create.add_argument("--function", default="", help="the function of FILE that answers requests")
     create.add_argument(
@@ -53,10 +53,12 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
 
 
 async def make(session: Session, args: argparse.Namespace) -> Answer:
+    from ..core import handlers
     from ..core.model_package import Handler
     from .words import size
 
-    handler = Handler("function" if args.function else "inference", args.handler, args.function)
+    kind = handlers.kind(args.handler, args.function)
+    handler = Handler(kind, args.handler, args.function)
     packaging = session.services.packaging
     made = await session.work(
         "package",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
@@ -23,7 +24,12 @@ MODEL_SUFFIXES = (
     ".keras",
     ".h5",
     ".cbm",
+    ".rds",
 )
+
+R_SUFFIX = ".r"
+"""Of R files, in lower case."""
+_R_FUNCTION = re.compile(r"^([A-Za-z][\w.]*)\s*(?:<-|=)\s*function\b", re.MULTILINE)
 
 CONTENT_TYPES = {
     ".json": "application/json",
@@ -34,6 +40,17 @@ CONTENT_TYPES = {
     ".npz": "application/x-npz",
     ".txt": "text/plain",
 }
+
+
+def kind(path: str, function: str) -> str:
+    """Of the handler in this file."""
+    if is_r(path):
+        return "r"
+    return "function" if function else "inference"
+
+
+def is_r(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() == R_SUFFIX
 
 
 def content_type(path: str) -> str:
@@ -73,7 +90,7 @@ def samples(paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def handlers(functions: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Python files that define one of SageMaker's functions, ``inference.py`` first."""
+    """Files that define one of SageMaker's functions, ``inference.py`` first."""
 
     def rank(path: str) -> tuple[bool, int, str]:
         pure = PurePosixPath(path)
@@ -83,11 +100,13 @@ def handlers(functions: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted(found, key=rank))
 
 
-def functions(source: bytes) -> tuple[str, ...]:
-    """Public functions that a Python file defines at top level, in order.
+def functions(source: bytes, path: str = "") -> tuple[str, ...]:
+    """Public functions that a Python or R file defines at top level, in order.
 
     Empty for a file that cannot be read: it may be written for a newer Python than ours.
     """
+    if is_r(path):
+        return tuple(dict.fromkeys(_R_FUNCTION.findall(source.decode("utf-8", "replace"))))
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

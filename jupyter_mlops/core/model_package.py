@@ -15,6 +15,8 @@ class Handler:
     ``output_fn`` or ``transform_fn``, any of which may be missing (SageMaker's convention).
     ``function``: ``function`` of the file ``path`` is called with the fields of
     ``{"data": {…}}`` as keyword arguments; the answer is ``{"result": …}``.
+    ``r``: ``function`` of the R file ``path``, or its ``predict_fn``, is called with a data frame
+    and the model, which its ``model_fn`` or ``readRDS`` loads.
     """
 
     kind: str
@@ -23,7 +25,7 @@ class Handler:
     function: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("inference", "function"):
+        if self.kind not in ("inference", "function", "r"):
             raise InvalidError(f"A handler of kind {self.kind!r} is not known.")
         if self.kind == "function" and not self.function:
             raise InvalidError(

@@ -64,5 +64,6 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 def serving_layer(spec: bytes) -> dict[str, bytes]:
     """The serving layer's files and its ``serve.json``, by their place in the image (blocks)."""
     folder = GUEST / "serve"
-    layer = {f"{SERVE_DIR}/{p.name}": p.read_bytes() for p in sorted(folder.glob("*.py"))}
+    files = sorted([*folder.glob("*.py"), *folder.glob("*.R")])
+    layer = {f"{SERVE_DIR}/{p.name}": p.read_bytes() for p in files}
     return layer | {SERVE_SPEC: spec}

@@ -13,22 +13,30 @@ from ..core.handlers import INFERENCE_FUNCTIONS, LOADED_SUFFIXES
 from ..core.layout import ENV_PREFIX, LABEL_KIND, LABEL_OWNER
 from ..core.model_package import Handler
 from ..core.ports import ContainerSpec, Engine
-from .assembling import GUEST
+from .assembling import GUEST, archive
 from .package_files import PackageFiles, code_tar
 from .temporary_containers import remove_temporary, temporary_name
 
 _FOLDER = "mlops-examine"
+_SCRIPTS = "mlops-scripts"
+_EXAMINE = ("examine.py", "examine.R")
+_NO_R = 3
+_PYTHON = (f"{ENV_PREFIX}/bin/python", "-I", "-B", f"/{_SCRIPTS}/examine.py")
+_R = (
+    f"command -v Rscript >/dev/null || exit {_NO_R}; "
+    f'exec Rscript --no-init-file /{_SCRIPTS}/examine.R "$0" "$@"'
+)
 
 
 async def examine(
     engine: Engine, image: str, files: PackageFiles, handler: Handler, owner: str
 ) -> list[str]:
-    """Read the handler with the image's own Python; returns the modules of the project it uses.
+    """Read the handler with the image's own Python or R; returns the project's files it uses.
 
     Only the image knows which syntax its Python reads and which import names its packages have.
     Raises InvalidError that names what is missing.
     """
-    answer = await _ask(engine, image, files, owner)
+    answer = await _ask(engine, image, files, handler, owner)
     if answer["error"]:
         raise InvalidError(
             f"The handler cannot be read: {answer['error']}.", "Correct the file and freeze again."
@@ -38,15 +46,16 @@ async def examine(
     return list(answer["used"])
 
 
-async def _ask(engine: Engine, image: str, files: PackageFiles, owner: str) -> dict[str, Any]:
-    script = (GUEST / "examine.py").read_text()
+async def _ask(
+    engine: Engine, image: str, files: PackageFiles, handler: Handler, owner: str
+) -> dict[str, Any]:
     name = temporary_name("probe")
     spec = ContainerSpec(
         image=image,
         name=name,
         labels={LABEL_KIND: "probe", LABEL_OWNER: owner},
-        entrypoint=(f"{ENV_PREFIX}/bin/python",),
-        command=("-I", "-B", "-c", script, f"/{_FOLDER}", files.handler),
+        entrypoint=("/bin/sh", "-c", _R) if handler.kind == "r" else _PYTHON,
+        command=(f"/{_FOLDER}", files.handler),
         tmpfs={"/tmp": "mode=1777"},
         network="none",
         user="0:0",
@@ -55,29 +64,39 @@ async def _ask(engine: Engine, image: str, files: PackageFiles, owner: str) -> d
         container = await engine.create(spec)
         tar = await anyio.to_thread.run_sync(code_tar, files, _FOLDER)
         await engine.put_archive(container, "/", tar)
+        scripts = {f"/{_SCRIPTS}/{name}": (GUEST / name).read_bytes() for name in _EXAMINE}
+        await engine.put_archive(container, "/", archive(scripts))
         await engine.start(container)
         code = await engine.wait(container)
         said = (await engine.logs(container)).strip()
     finally:
         await remove_temporary(engine, name)
     last = said.rpartition("\n")[2]
+    if handler.kind == "r" and code == _NO_R:
+        raise InvalidError(
+            f"{handler.path} is R, and the snapshot's environment has no R.",
+            "Add a package of R to the environment.",
+        )
     try:
         answer: dict[str, Any] = json.loads(last)
     except ValueError:
         raise EngineError(
             f"The handler could not be looked at in the image (exit code {code}): {last[:200]}",
-            f"The image needs Python 3.8 or later at {ENV_PREFIX}/bin/python.",
+            f"The image needs Python 3.8 or later at {ENV_PREFIX}/bin/python, and R for R.",
         ) from None
     return answer
 
 
 def _check_functions(handler: Handler, defined: Sequence[str], files: PackageFiles) -> None:
-    if handler.kind == "function":
+    if handler.kind == "function" or handler.function:
         if handler.function not in defined:
             raise InvalidError(
                 f"{handler.path} defines no {handler.function}.",
                 f"It defines {', '.join(defined) or 'nothing'}.",
             )
+        return
+    if handler.kind == "r":
+        _check_r(handler, defined, files)
         return
     own = set(INFERENCE_FUNCTIONS) & set(defined)
     if not own:
@@ -98,6 +117,17 @@ def _check_functions(handler: Handler, defined: Sequence[str], files: PackageFil
                 f"({', '.join(files.model)}) not exactly one ends in {', '.join(LOADED_SUFFIXES)}.",
                 "Define model_fn(model_dir), which loads and returns the model.",
             )
+
+
+def _check_r(handler: Handler, defined: Sequence[str], files: PackageFiles) -> None:
+    """Without a function of its own, R's ``predict`` is called."""
+    saved = [name for name in files.model if name.lower().endswith(".rds")]
+    if "model_fn" not in defined and len(saved) != 1:
+        raise InvalidError(
+            f"{handler.path} defines no model_fn, and of the model files "
+            f"({', '.join(files.model)}) not exactly one ends in .rds.",
+            "Save the model with saveRDS, or define model_fn(folder), which loads and returns it.",
+        )
 
 
 def _check_modules(handler: Handler, missing: Sequence[Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import InvalidError
-from ..core.handlers import check_sample, content_type
+from ..core.handlers import check_sample, content_type, is_r
 from ..core.model_package import Handler
 
 CODE = "code"
@@ -64,11 +64,13 @@ def find(root: Path, model: Sequence[str], handler: Handler) -> PackageFiles:
                 )
             models[name] = file
     file = existing(root, handler.path, "handler")
-    if file.suffix != ".py":
+    if handler.kind == "r" and not is_r(file.name):
+        raise InvalidError(f"The handler {handler.path} is no R file.", "Name one that ends in .R.")
+    if handler.kind != "r" and file.suffix != ".py":
         raise InvalidError(
             f"The handler {handler.path} is no Python file.", "Name a file that ends in .py."
         )
-    return PackageFiles(models, _modules(file.parent), file.name)
+    return PackageFiles(models, _modules(file.parent, file.suffix), file.name)
 
 
 def sample(root: Path, path: str, expected: str, given_type: str) -> SampleFiles:
@@ -130,12 +132,13 @@ def _model(root: Path, path: str) -> dict[str, Path]:
     return files
 
 
-def _modules(folder: Path) -> dict[str, Path]:
-    """All Python files of a folder and below, the nearest first, by their path in it."""
+def _modules(folder: Path, suffix: str) -> dict[str, Path]:
+    """Files of the handler's language in a folder and below, nearest first, by path in it."""
     found = [
         file
-        for file in folder.rglob("*.py")
-        if file.is_file()
+        for file in folder.rglob("*")
+        if file.suffix.lower() == suffix.lower()
+        and file.is_file()
         and not file.is_symlink()
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     ]

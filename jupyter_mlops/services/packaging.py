@@ -297,9 +297,11 @@ def _candidates(workspace: bytes) -> Candidates:
             if not member.isreg():
                 continue
             paths.append(member.name)
-            if member.name.endswith(".py") and member.size <= _SOURCE_LIMIT:
+            code = member.name.endswith(".py") or handlers.is_r(member.name)
+            if code and member.size <= _SOURCE_LIMIT:
                 source = tar.extractfile(member)
-                functions[member.name] = handlers.functions(source.read() if source else b"")
+                content = source.read() if source else b""
+                functions[member.name] = handlers.functions(content, member.name)
     return Candidates(
         models=handlers.models(paths),
         handlers=handlers.handlers(functions),

@@ -50,6 +50,26 @@ describe('ExportModel', () => {
     });
   });
 
+  it.each([
+    ['inference.py', '', 'inference'],
+    ['handler.py', 'score', 'function'],
+    ['predict.R', '', 'r'],
+    ['predict.r', 'score', 'r']
+  ])('says how %s %s is called', async (handler, name, kind) => {
+    const createPackage = jest.fn(async () =>
+      done('package', { package: 'p-1' })
+    );
+    const model = make({ createPackage });
+    await model.load();
+    model.choose({ handler, function: name });
+    await model.check();
+    expect(createPackage).toHaveBeenCalledWith(
+      expect.objectContaining({
+        handler: { kind, path: handler, function: name }
+      })
+    );
+  });
+
   it('goes from package to deployment', async () => {
     const model = make({});
     await model.load();

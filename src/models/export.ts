@@ -35,6 +35,14 @@ export interface IModelChoice {
   expected: string;
 }
 
+/** How the chosen handler is called. */
+function handlerKind(choice: IModelChoice): string {
+  if (/\.r$/i.test(choice.handler)) {
+    return 'r';
+  }
+  return choice.function ? 'function' : 'inference';
+}
+
 /** One export, from a snapshot to a running deployment. */
 export class ExportModel {
   constructor(
@@ -136,7 +144,7 @@ export class ExportModel {
           name: choice.name,
           model: this._models(),
           handler: {
-            kind: choice.function ? 'function' : 'inference',
+            kind: handlerKind(choice),
             path: choice.handler,
             function: choice.function
           },

@@ -40,6 +40,10 @@ def load(spec, model_dir, accept):
     NotServable, or whatever the user's code raises when it is imported.
     """
     handler = spec.get("handler") or {}
+    if handler.get("kind") == "r":
+        from .r import R
+
+        return R(handler, model_dir, accept)
     module = _module(os.path.join(model_dir, "code", handler.get("path", "inference.py")))
     if handler.get("kind") == "function":
         return Function(module, handler["function"], accept)
@@ -151,6 +155,10 @@ class Inference:
         answer = self._run("output_fn", (), self._output, prediction, wanted, context=context)
         return (200, *_sent(answer, wanted), context.response_headers)
 
+    def resident(self):
+        """Bytes of memory of processes beside the worker."""
+        return 0
+
     def ask(self, data, told):
         """(prediction, headers) for the tensors of a KServe V2 request."""
         if self._input is not None or self._transform is not None:
@@ -218,6 +226,9 @@ class Function:
         except TypeError as error:
             raise Refused(400, "%s: %s" % (self._name, error)) from error
         return self._function(*bound.args, **bound.kwargs)
+
+    def resident(self):
+        return 0
 
     def ask(self, data, told):
         """(result, headers) for the tensors of a KServe V2 request: arguments by their names."""

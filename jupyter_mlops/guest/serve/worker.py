@@ -42,7 +42,8 @@ def main(descriptor, control, run):
         send(link, [frames.pack(frames.FAILED, 0, b"", len(text)), text])
         link.close()
         os._exit(1)
-    facts = {"resident": machine.resident(), "load_seconds": round(time.perf_counter() - began, 3)}
+    resident = machine.resident() + handler.resident()
+    facts = {"resident": resident, "load_seconds": round(time.perf_counter() - began, 3)}
     text = json.dumps(facts).encode()
     send(link, [frames.pack(frames.READY, 0, b"", len(text)), text])
     size, wait = settings.batching(settings.spec())
