@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +20,8 @@ import pytest
 
 from jupyter_mlops.core.layout import LABEL_KIND
 
-REF = "mlops/package/by-hand:latest"
+_RUN = uuid.uuid4().hex
+REF = f"mlops/package/by-hand-{_RUN[:8]}:latest"
 SERVE = """
 import json, os, signal, sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,14 +102,15 @@ def layer(
 def archive(
     ref: str, content: bytes, architecture: str = "amd64", script: Sequence[str] = ("/serve.py",)
 ) -> bytes:
-    """What ``docker load`` and ``podman load`` read: one image of one layer."""
+    """What ``docker load`` and ``podman load`` read: one image of one layer, and this process's
+    own: no other test run that ends takes it away."""
     config = json.dumps(
         {
             "architecture": architecture,
             "os": "linux",
             "config": {
                 "Entrypoint": [str(Path(sys._base_executable).resolve()), "-S", *script],
-                "Labels": {LABEL_KIND: "package"},
+                "Labels": {LABEL_KIND: "package", "test-run": _RUN},
             },
             "rootfs": {
                 "type": "layers",

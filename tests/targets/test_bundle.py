@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +64,7 @@ def listed_in(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir())
 
 
-OTHER = "mlops/package/other:latest"
+OTHER = f"mlops/package/other-{uuid.uuid4().hex[:8]}:latest"
 
 
 def load_other(layer: bytes) -> str:
