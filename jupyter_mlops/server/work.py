@@ -179,16 +179,13 @@ def deploy(services: Services, body: CreateDeployment) -> Work:
     return work
 
 
-def stop_deployment(services: Services, id: str) -> Work:
+def turn_deployment(services: Services, id: str, verb: str) -> Work:
+    """``verb`` is ``stop`` or ``start``."""
+
     async def work(progress: Progress) -> dict[str, Any]:
-        return {"deployment": (await services.deploying.stop(id, progress)).id}
-
-    return work
-
-
-def start_deployment(services: Services, id: str) -> Work:
-    async def work(progress: Progress) -> dict[str, Any]:
-        return {"deployment": (await services.deploying.start(id, progress)).id}
+        deploying = services.deploying
+        turn = deploying.stop if verb == "stop" else deploying.start
+        return {"deployment": (await turn(id, progress)).id}
 
     return work
 

@@ -75,28 +75,18 @@ class DeploymentHandler(MlopsHandler):
         self.accepted(operation)
 
 
-class StopHandler(MlopsHandler):
+class TurnHandler(MlopsHandler):
+    """Stop what can be started again, and start it."""
+
     auth_resource = "mlops-deployments"
 
     @web.authenticated
     @authorized
-    async def post(self, id: str) -> None:
+    async def post(self, id: str, verb: str) -> None:
         services = await self.services()
         deployment = await services.deploying.get(id)
-        stop = work.stop_deployment(services, deployment.id)
-        self.accepted(await services.operations.start("stop", deployment.name, stop))
-
-
-class StartHandler(MlopsHandler):
-    auth_resource = "mlops-deployments"
-
-    @web.authenticated
-    @authorized
-    async def post(self, id: str) -> None:
-        services = await self.services()
-        deployment = await services.deploying.get(id)
-        start = work.start_deployment(services, deployment.id)
-        self.accepted(await services.operations.start("start", deployment.name, start))
+        turn = work.turn_deployment(services, deployment.id, verb)
+        self.accepted(await services.operations.start(verb, deployment.name, turn))
 
 
 class InvokeHandler(MlopsHandler):
@@ -131,8 +121,7 @@ default_handlers = [
     (r"/mlops/deployments", DeploymentsHandler),
     (r"/mlops/deployments/plan", PlanHandler),
     (_DEPLOYMENT, DeploymentHandler),
-    (rf"{_DEPLOYMENT}/stop", StopHandler),
-    (rf"{_DEPLOYMENT}/start", StartHandler),
+    (rf"{_DEPLOYMENT}/(stop|start)", TurnHandler),
     (rf"{_DEPLOYMENT}/invoke", InvokeHandler),
     (rf"{_DEPLOYMENT}/logs", LogsHandler),
 ]
