@@ -1367,6 +1367,8 @@ export interface components {
          *     ``output_fn`` or ``transform_fn``, any of which may be missing (SageMaker's convention).
          *     ``function``: ``function`` of the file ``path`` is called with the fields of
          *     ``{"data": {…}}`` as keyword arguments; the answer is ``{"result": …}``.
+         *     ``r``: ``function`` of the R file ``path``, or its ``predict_fn``, is called with a data frame
+         *     and the model, which its ``model_fn`` or ``readRDS`` loads.
          */
         Handler: {
             /** @default  */
