@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import deployment_changes
 from .commands import Answer, Noun, add_yes
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     stop = noun.verb("stop", "stop it, and keep it for a later start", halt)
     start = noun.verb("start", "start it again", resume)
     delete = noun.verb("delete", "stop it, and remove what was made for it", remove)
-    for parser in (show, invoke, logs, stop, start, delete):
+    changes = deployment_changes.register(noun)
+    for parser in (show, invoke, logs, stop, start, delete, *changes):
         parser.add_argument("deployment", metavar="DEPLOYMENT", help="id or name")
     add_yes(delete)
 

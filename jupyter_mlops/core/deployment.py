@@ -15,13 +15,16 @@ class DeploymentState(str, Enum):
     FAILED = "failed"
     STOPPED = "stopped"
     DELETING = "deleting"
+    COMPLETED = "completed"
+    """A batch job that has ended well."""
+    REGISTERED = "registered"
+    """In a registry of models, for others to deploy."""
 
 
 @dataclass(frozen=True)
 class Resource:
     kind: str
-    """``container``, ``ecr-image``, ``s3-object``, ``model``, ``endpoint-config``, ``endpoint``,
-    ``folder``, ``file``, ``image``."""
+    """Such as ``container``, ``ecr-image``, ``s3-object``, ``model``, ``endpoint``."""
     name: str
     kept: bool = False
     """True where delete leaves it: shared with others, such as a repository."""
@@ -47,6 +50,12 @@ class Deployment:
     resources: tuple[Resource, ...] = ()
     """Everything the target made for it, oldest first: what delete takes away."""
     details: dict[str, Any] = field(default_factory=dict)
+    can_update: bool = False
+    """Whether it can get another package or other options while it runs."""
+    can_roll_back: bool = False
+    """Whether there is a former package, with its options, to go back to."""
+    can_review: bool = False
+    """Whether it waits to be approved, or can be approved or rejected again."""
     can_stop: bool = False
     """Whether its target can stop it, and start it again without making it anew."""
 

@@ -26,7 +26,14 @@ from ..services.limits import LimitChoice
 from .schemas.about import EngineStatus, ServerSettings
 from .schemas.bases import CreateBase
 from .schemas.catalogue import OpenPublished
-from .schemas.deployments import CreateDeployment, InvocationAnswer, Invoke, Logs
+from .schemas.deployments import (
+    CreateDeployment,
+    InvocationAnswer,
+    Invoke,
+    Logs,
+    Review,
+    UpdateDeployment,
+)
 from .schemas.environments import (
     BuildRequest,
     ChangeEnvironment,
@@ -252,6 +259,20 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "post", "deployments/plan", "What deploying would create.", Plan, body=CreateDeployment
     ),
     _get("deployments/{id}", "One deployment, with its live state.", Deployment),
+    _work(
+        "patch",
+        "deployments/{id}",
+        "Another package or other options, while it goes on answering.",
+        UpdateDeployment,
+    ),
+    _work("post", "deployments/{id}/rollback", "Back to what it was before its last update."),
+    Endpoint(
+        "post",
+        "deployments/{id}/review",
+        "Approve or reject a version in a registry of models.",
+        Deployment,
+        body=Review,
+    ),
     _work("delete", "deployments/{id}", "Take it away with everything made for it."),
     _work("post", "deployments/{id}/stop", "Stop it, and keep it."),
     _work("post", "deployments/{id}/start", "Start again what was stopped."),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..core.snapshot import Snapshot
     from ..wiring import Services
     from .schemas.bases import CreateBase
-    from .schemas.deployments import CreateDeployment
+    from .schemas.deployments import CreateDeployment, UpdateDeployment
     from .schemas.packages import CreatePackage
     from .schemas.snapshots import CreateSnapshot
 
@@ -186,6 +186,21 @@ def turn_deployment(services: Services, id: str, verb: str) -> Work:
         deploying = services.deploying
         turn = deploying.stop if verb == "stop" else deploying.start
         return {"deployment": (await turn(id, progress)).id}
+
+    return work
+
+
+def update_deployment(services: Services, id: str, body: UpdateDeployment) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        changed = await services.deploying.update(id, body.package, body.options, progress)
+        return {"deployment": changed.id}
+
+    return work
+
+
+def roll_back_deployment(services: Services, id: str) -> Work:
+    async def work(progress: Progress) -> dict[str, Any]:
+        return {"deployment": (await services.deploying.roll_back(id, progress)).id}
 
     return work
 

@@ -15,20 +15,27 @@ from ..core.deployment import Deployment, DeploymentState, Invocation, Plan, Pol
 from ..core.environment import check_name
 from ..core.errors import (
     ConflictError,
-    ContractFailedError,
     InvalidError,
     MlopsError,
 )
 from ..core.model_package import ModelPackage
 from ..core.ports import EngineProvider, Progress, Store, Target
 from ..core.settings import Settings
-from .deployment_records import DeploymentRecords, being_made
+from .deployment_changes import DeploymentChanges
+from .deployment_records import DeploymentRecords, being_made, require_unchanged
+from .deployment_rules import require_passed
+from .ending import to_the_end
 from .targets import Targets
 
 UNFINISHED = "unfinished"
 """Among the details of a deployment from its beginning until it runs for the first time."""
 
-_STANDING = (DeploymentState.RUNNING, DeploymentState.WRITTEN)
+_STANDING = (
+    DeploymentState.RUNNING,
+    DeploymentState.WRITTEN,
+    DeploymentState.COMPLETED,
+    DeploymentState.REGISTERED,
+)
 """Made and in order: asked for again, nothing needs to be done."""
 
 
@@ -57,6 +64,9 @@ class Deploying:
         self._packaging = packaging
         self._targets = Targets(targets)
         self._records = DeploymentRecords(store.deployments, self._targets)
+        self._changes = DeploymentChanges(
+            store.deployments, self._records, self._targets, packaging
+        )
         self._names = asyncio.Lock()
 
     async def targets(self) -> list[TargetInfo]:
@@ -115,7 +125,7 @@ class Deploying:
         package = await self._packaging.get(package_id)
         name = check_name(name or package.name, "deployment")
         if require_check:
-            _require_passed(package)
+            require_passed(package)
         valid = chosen.options(options)
         # The lock makes look-up and saving one step for requests of this process.
         async with self._names:
@@ -152,7 +162,7 @@ class Deploying:
             running = await chosen.deploy(package, deployment, progress, save)
         except BaseException as error:
             # The work may have been cancelled; taking away what it made may not be.
-            await _finish(self._undo(chosen, latest, error, progress))
+            await to_the_end(self._undo(chosen, latest, error, progress))
             raise
         details = {k: v for k, v in running.details.items() if k not in ("pid", UNFINISHED)}
         running = replace(running, details=details)
@@ -201,10 +211,13 @@ class Deploying:
         """The deployment as it is, where it is what was asked for; else raises ConflictError."""
         wanted = (package.id, target, dict(options))
         if (running.package, running.target, running.options) != wanted:
+            update = f"Update it (jupyter mlops deployment update {running.name}), or choose "
             raise ConflictError(
                 f"There is a deployment named {running.name!r} already, with another package or "
                 "other options.",
-                "Choose another name, or delete that deployment first.",
+                f"{update}another name."
+                if running.can_update
+                else "Choose another name, or delete that deployment first.",
             )
         progress.phase(
             "unchanged",
@@ -230,7 +243,7 @@ class Deploying:
         except BaseException as error:
             reason = error.message if isinstance(error, MlopsError) else "Cancelled."
             failed = replace(half_made, state=DeploymentState.FAILED, message=reason)
-            await _finish(self._store.deployments.save(failed))
+            await to_the_end(self._store.deployments.save(failed))
             raise
         await self._store.deployments.delete(half_made.id)
 
@@ -240,6 +253,30 @@ class Deploying:
                 f"There is a deployment named {name!r} already.",
                 "Choose another name, or delete that deployment first.",
             )
+
+    # ----------------------------------------------------------------------- changing
+
+    async def update(
+        self,
+        deployment_id: str,
+        package_id: str,
+        options: Mapping[str, Any],
+        progress: Progress,
+        require_check: bool = True,
+    ) -> Deployment:
+        """Another package (empty: the same) or other options for what runs. It goes on answering
+        meanwhile, and stays as it was if that fails. The same as before changes nothing."""
+        return await self._changes.update(
+            deployment_id, package_id, options, progress, require_check
+        )
+
+    async def roll_back(self, deployment_id: str, progress: Progress) -> Deployment:
+        """To what it was before its last update."""
+        return await self._changes.roll_back(deployment_id, progress)
+
+    async def review(self, deployment_id: str, approved: bool, note: str = "") -> Deployment:
+        """Approve or reject a version in a registry of models."""
+        return await self._changes.review(deployment_id, approved, note)
 
     # --------------------------------------------------------------------- what it does
 
@@ -309,6 +346,7 @@ class Deploying:
                 f"The deployment {deployment.name!r} is still being made.",
                 "Cancel the operation that makes it; that removes it.",
             )
+        require_unchanged(deployment)
         target = await self._targets.get(deployment.target)
         deleting = replace(deployment, state=DeploymentState.DELETING, message="")
         await self._store.deployments.save(deleting)
@@ -317,38 +355,10 @@ class Deploying:
         except BaseException as error:
             reason = error.message if isinstance(error, MlopsError) else "Deleting was cancelled."
             failed = replace(deployment, state=DeploymentState.FAILED, message=reason)
-            await _finish(self._store.deployments.save(failed))
+            await to_the_end(self._store.deployments.save(failed))
             raise
         await self._store.deployments.delete(deployment.id)
 
 
-def _require_passed(package: ModelPackage) -> None:
-    """Raise ContractFailedError unless this very image passed its check."""
-    report = package.report
-    if report is None or report.image != package.image:
-        raise ContractFailedError(
-            f"The package {package.name!r} has not been checked.",
-            "Check it first; a package that fails here would fail on its target too.",
-        )
-    if not report.passed:
-        failed = [check.title for check in report.checks if not check.passed]
-        raise ContractFailedError(
-            f"The package {package.name!r} failed its check: {', '.join(failed)}.",
-            "The report says what to do for each; then make the package again.",
-        )
-
-
 def _since(started: float) -> float:
     return round(time.perf_counter() - started, 6)
-
-
-async def _finish(work: Any) -> None:
-    """Await to the end, also when the surrounding task is cancelled again meanwhile."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise
-    task.result()

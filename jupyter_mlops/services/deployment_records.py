@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from ..core.deployment import Deployment, DeploymentState
-from ..core.errors import MlopsError, NotFoundError
+from ..core.errors import ConflictError, MlopsError, NotFoundError
 from ..core.ports import Repository
 from .processes import started_after
 from .targets import ANSWER_SECONDS, Targets
@@ -50,7 +50,7 @@ class DeploymentRecords:
             return replace(record, message="Its target does not answer; this state may be old.")
         except MlopsError as error:
             return replace(record, message=f"This state may be old: {error.message}")
-        if seen != record:
+        if seen != record and not being_changed(record):
             await self.save_if_present(seen)
         return seen
 
@@ -73,6 +73,26 @@ class DeploymentRecords:
         # Deleted meanwhile: a save would bring it back.
         if await self._store.get(record.id) is not None:
             await self._store.save(record)
+
+
+CHANGING = "changing"
+"""Among the details of a deployment while it is updated: the process, and since when."""
+
+
+def being_changed(record: Deployment) -> bool:
+    """Whether a process that updates it still runs."""
+    changing = record.details.get(CHANGING) or {}
+    pid = int(changing.get("pid", 0))
+    return pid > 0 and started_after(pid, str(changing["since"])) is False
+
+
+def require_unchanged(record: Deployment) -> None:
+    """Raise ConflictError while it is being updated."""
+    if being_changed(record):
+        raise ConflictError(
+            f"The deployment {record.name!r} is being updated.",
+            "Wait for that, or cancel its operation.",
+        )
 
 
 def being_made(record: Deployment) -> bool:

@@ -326,6 +326,20 @@ export class MlopsClient {
     return this._post(`deployments/${id}/${verb}`, {});
   }
 
+  /** Go back to what it was before its last update. */
+  rollBackDeployment(id: string): Promise<Operation> {
+    return this._post(`deployments/${id}/rollback`, {});
+  }
+
+  /** Approve or reject a version in a registry of models. */
+  reviewDeployment(
+    id: string,
+    approved: boolean,
+    note: string
+  ): Promise<Deployment> {
+    return this._post(`deployments/${id}/review`, { approved, note });
+  }
+
   deleteDeployment(id: string): Promise<Operation> {
     return this._send('DELETE', `deployments/${id}`);
   }

@@ -106,7 +106,8 @@ export interface paths {
         delete: operations["delete_deployments_by_id"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Another package or other options, while it goes on answering. */
+        patch: operations["patch_deployments_by_id"];
         trace?: never;
     };
     "/mlops/deployments/{id}/invoke": {
@@ -137,6 +138,40 @@ export interface paths {
         get: operations["get_deployments_by_id_logs"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mlops/deployments/{id}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Approve or reject a version in a registry of models. */
+        post: operations["post_deployments_by_id_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mlops/deployments/{id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Back to what it was before its last update. */
+        post: operations["post_deployments_by_id_rollback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1136,7 +1171,13 @@ export interface components {
         /** Deployment */
         Deployment: {
             /** @default false */
+            can_review: boolean;
+            /** @default false */
+            can_roll_back: boolean;
+            /** @default false */
             can_stop: boolean;
+            /** @default false */
+            can_update: boolean;
             created: string;
             details?: {
                 [key: string]: unknown;
@@ -1163,7 +1204,7 @@ export interface components {
          * DeploymentState
          * @enum {string}
          */
-        DeploymentState: "creating" | "running" | "written" | "failed" | "stopped" | "deleting";
+        DeploymentState: "creating" | "running" | "written" | "failed" | "stopped" | "deleting" | "completed" | "registered";
         /** EngineStatus */
         EngineStatus: {
             /** @description Null while no engine answers. */
@@ -1829,6 +1870,12 @@ export interface components {
              */
             shm: number;
         };
+        /** Review */
+        Review: {
+            approved: boolean;
+            /** @default  */
+            note: string;
+        };
         /**
          * Revision
          * @description One build. Lock and inventory are blobs, found by digest.
@@ -1979,6 +2026,18 @@ export interface components {
             /** @default [] */
             problems: string[];
             title: string;
+        };
+        /** UpdateDeployment */
+        UpdateDeployment: {
+            /** @description Those that change. */
+            options?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The one that it has when empty.
+             * @default
+             */
+            package: string;
         };
         /**
          * Verdict
@@ -2310,6 +2369,43 @@ export interface operations {
             };
         };
     };
+    patch_deployments_by_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateDeployment"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description The operation's address. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     post_deployments_by_id_invoke: {
         parameters: {
             query?: never;
@@ -2363,6 +2459,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Logs"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_deployments_by_id_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Review"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_deployments_by_id_rollback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description The operation's address. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operation"];
                 };
             };
             /** @description It failed. */

@@ -9,6 +9,7 @@ import { exportIcon } from '../icons';
 import { ExportModel } from '../models/export';
 import type { Pages } from '../widgets/pages';
 import { describedBy, ICommandContext, target } from './context';
+import { addDeploymentChangeCommands } from './deployment-changes';
 import { CommandIDs } from './ids';
 import { exportLive } from './live-export';
 import { follow } from './notify';
@@ -125,6 +126,8 @@ export function addDeploymentCommands(
       await mlops.deployments.refresh();
     }
   });
+
+  addDeploymentChangeCommands(context);
 
   commands.addCommand(CommandIDs.deleteDeployment, {
     label: trans.__('Delete…'),

@@ -29,6 +29,8 @@ export namespace CommandIDs {
   export const exportModel = 'mlops:export-model';
   export const showDeployment = 'mlops:show-deployment';
   export const turnDeployment = 'mlops:turn-deployment';
+  export const rollBackDeployment = 'mlops:roll-back-deployment';
+  export const reviewDeployment = 'mlops:review-deployment';
   export const deleteDeployment = 'mlops:delete-deployment';
 
   export const showOperation = 'mlops:show-operation';

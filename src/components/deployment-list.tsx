@@ -15,8 +15,12 @@ const TONES: Record<Deployment['state'], Tone> = {
   written: 'good',
   failed: 'bad',
   stopped: 'idle',
-  deleting: 'busy'
+  deleting: 'busy',
+  completed: 'good',
+  registered: 'good'
 };
+
+const WORK = ['deploy', 'update', 'rollback', 'stop', 'start', 'delete'];
 
 /** The deployments of the sidebar. */
 export function DeploymentList(props: {
@@ -49,7 +53,7 @@ export function DeploymentList(props: {
         const { id, name } = deployment;
         const work = model.operations.running.find(
           operation =>
-            ['deploy', 'stop', 'start', 'delete'].includes(operation.kind) &&
+            WORK.includes(operation.kind) &&
             [id, name].includes(operation.subject)
         );
         return (
@@ -78,6 +82,25 @@ export function DeploymentList(props: {
                 onClick: () =>
                   run(CommandIDs.showDeployment, { id, logs: true })
               },
+              ...(deployment.can_roll_back
+                ? [
+                    {
+                      label: trans.__('Roll back'),
+                      disabled: !!work,
+                      onClick: () => run(CommandIDs.rollBackDeployment, { id })
+                    }
+                  ]
+                : []),
+              ...(deployment.can_review
+                ? [true, false].map(approved => ({
+                    label: approved ? trans.__('Approve') : trans.__('Reject'),
+                    disabled:
+                      deployment.status ===
+                      (approved ? 'Approved' : 'Rejected'),
+                    onClick: () =>
+                      run(CommandIDs.reviewDeployment, { id, approved })
+                  }))
+                : []),
               ...(deployment.can_stop
                 ? [
                     {

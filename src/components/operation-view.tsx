@@ -133,6 +133,10 @@ export function titleOf(
       return trans.__('Checking %1', subject);
     case 'deploy':
       return trans.__('Deploying %1', subject);
+    case 'update':
+      return trans.__('Updating %1', subject);
+    case 'rollback':
+      return trans.__('Rolling back %1', subject);
     case 'stop':
       return trans.__('Stopping %1', subject);
     case 'start':

@@ -183,6 +183,8 @@ export class Mlops implements IMlops, IDisposable {
       publish: [this.snapshots, this.catalogue],
       open: [this.snapshots, this.catalogue],
       deploy: [this.deployments],
+      update: [this.deployments],
+      rollback: [this.deployments],
       stop: [this.deployments],
       start: [this.deployments],
       delete: [this.deployments]

@@ -16,7 +16,7 @@ from jupyter_mlops.cli.main import main, parser
 COMMANDS = """
 base build|create|delete|list|pull
 deploy
-deployment delete|invoke|list|logs|show|start|stop
+deployment approve|delete|invoke|list|logs|reject|rollback|show|start|stop|update
 engine info
 env activate|build|create|delete|diff|list|lock|prune|show
 kernel export|list|models|stop

@@ -133,6 +133,12 @@ def test_the_story(
     assert cli.done("deployment", "start", "here")["state"] == "running"
     refused = cli("deployment", "stop", "there")
     assert refused.code == 1 and "SageMaker cannot stop" in refused.err
+    updated = cli.done("deployment", "update", "there", "--option", "variables.NOTE=new")
+    assert updated["options"]["variables"] == {"NOTE": "new"}
+    assert "nothing was changed" in cli("deployment", "update", "there").out
+    assert cli.done("deployment", "rollback", "there")["options"]["variables"] == {}
+    refused = cli("deployment", "approve", "there")
+    assert refused.code == 1 and "nothing to approve or reject" in refused.err
     for name in listed:
         cli.done("deployment", "delete", name)
     assert cli.done("deployment", "list") == []

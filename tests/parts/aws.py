@@ -20,12 +20,12 @@ from typing import Any
 import httpx
 import pytest
 
-from .aws_front import ACCOUNT, Front
+from .aws_account import ACCOUNT, REGION
+from .aws_front import Front
 from .hosting import Hosting
 
 pytest_plugins = ["tests.parts.model_image"]
 
-REGION = "eu-west-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/sagemaker-runs"
 _KEYS = (
     "AWS_ACCESS_KEY_ID",

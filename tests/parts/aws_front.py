@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 import httpx
 
+from . import aws_gaps
+from .aws_account import ACCOUNT
 from .aws_troubles import Troubles, action_of
 
-ACCOUNT = "123456789012"
 SCHEMA2 = "application/vnd.docker.distribution.manifest.v2+json"
 MANIFESTS = (
     f"{SCHEMA2}, application/vnd.oci.image.manifest.v1+json, "
@@ -19,10 +20,17 @@ MANIFESTS = (
 )
 
 
+_GAPS = ("UpdateEndpoint", "DeleteModelPackage", "DeleteModelPackageGroup", "StopTransformJob")
+
+
 class Models(Protocol):
     """What answers invocations."""
 
     def ask(self, endpoint: str, body: bytes, content_type: str, accept: str) -> httpx.Response: ...
+
+    def ask_later(
+        self, endpoint: str, location: str, content_type: str, accept: str
+    ) -> tuple[str, str]: ...
 
 
 @dataclass
@@ -34,6 +42,12 @@ class Front:
     statuses: list[str] = field(default_factory=lambda: ["InService"])
     """What a new endpoint says, describe after describe; the last one stays."""
     failure_reason: str = ""
+    update_fails: str = ""
+    """Why AWS itself goes back to the old configuration; empty where updates work."""
+    update_statuses: list[str] = field(default_factory=lambda: ["Updating"])
+    """What an endpoint says while it is updated."""
+    requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Of SageMaker: action and parameters of what was not refused."""
     refuse_manifests: bool = False
     """Refuse every image as CreateModel refuses an OCI manifest."""
     forbidden: set[str] = field(default_factory=set)
@@ -47,6 +61,9 @@ class Front:
     def reset(self) -> None:
         self.statuses = ["InService"]
         self.failure_reason = ""
+        self.update_fails = ""
+        self.update_statuses = ["Updating"]
+        self.requests.clear()
         self.refuse_manifests = False
         self.forbidden = set()
         self.hosting = None
@@ -68,6 +85,8 @@ class Front:
         path = environ.get("PATH_INFO", "")
         if path.startswith("/endpoints/") and path.endswith("/invocations") and self.hosting:
             return self._invoke(path.split("/")[2], environ, start_response)
+        if path.startswith("/endpoints/") and path.endswith("/async-invocations") and self.hosting:
+            return self._invoke_later(path.split("/")[2], environ, start_response)
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if not target.startswith("SageMaker."):
             return self.app(environ, start_response)
@@ -80,11 +99,13 @@ class Front:
             said += f"sagemaker:{action} on resource: *"
             denied = {"__type": "AccessDeniedException", "message": said}
             return _answer(start_response, 400, denied)
-        refusal = self._refusal(action, json.loads(body or b"{}"))
+        asked = json.loads(body or b"{}")
+        refusal = self._refusal(action, asked)
         if refusal:
-            return _answer(
-                start_response, 400, {"__type": "ValidationException", "message": refusal}
-            )
+            return _invalid(start_response, refusal)
+        self.requests.append((action, asked))
+        if action in _GAPS:
+            return self._gap(action, asked, start_response)
         if action == "DescribeEndpoint":
             return self._describe(environ, start_response)
         if action == "CreateEndpoint":
@@ -92,6 +113,21 @@ class Front:
         if action == "DeleteEndpoint":
             self._endpoints.pop(json.loads(body)["EndpointName"], None)
         return self.app(environ, start_response)
+
+    def _gap(self, action: str, asked: dict[str, Any], start_response: Any) -> Any:
+        """What moto does not know."""
+        if action == "DeleteModelPackage" and not aws_gaps.delete_model_package(asked):
+            return _invalid(start_response, "ModelPackage does not exist.")
+        if action == "DeleteModelPackageGroup":
+            aws_gaps.delete_model_package_group(asked)
+        if action == "StopTransformJob":
+            aws_gaps.end_transform_job(asked["TransformJobName"], "Stopped")
+        if action == "UpdateEndpoint":
+            aws_gaps.update_endpoint(asked, bool(self.update_fails))
+            undone = ["RollingBack"] if self.update_fails else []
+            statuses = [*self.update_statuses, *undone]
+            self._endpoints[asked["EndpointName"]] = [*statuses, "InService"]
+        return _answer(start_response, 200, {})
 
     def _refusal(self, action: str, asked: dict[str, Any]) -> str:
         """What AWS says where moto says nothing."""
@@ -107,6 +143,11 @@ class Front:
                 )
         if action == "CreateEndpoint" and asked["EndpointName"] in self._endpoints:
             return f'Cannot create already existing endpoint "{asked["EndpointName"]}".'
+        if action == "UpdateEndpoint":
+            if self._status(asked["EndpointName"]) != "InService":
+                return "Cannot update in-progress endpoint."
+            if not aws_gaps.known_config(asked["EndpointConfigName"]):
+                return "Could not find endpoint configuration."
         if action == "DeleteEndpoint" and self._status(asked["EndpointName"]) == "Creating":
             return "Cannot update in-progress endpoint."
         return ""
@@ -125,9 +166,26 @@ class Front:
         answer["EndpointStatus"] = self._status(name)
         if answer["EndpointStatus"] == "Failed":
             answer["FailureReason"] = self.failure_reason
+        if answer["EndpointStatus"] == "InService" and self.update_fails:
+            answer["FailureReason"] = self.update_fails
         if len(self._endpoints.get(name, ())) > 1:
             self._endpoints[name].pop(0)
         return _answer(start_response, 200, answer)
+
+    def _invoke_later(self, name: str, environ: dict[str, Any], start_response: Any) -> Any:
+        assert self.hosting is not None
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        good, bad = self.hosting.ask_later(
+            name,
+            environ["HTTP_X_AMZN_SAGEMAKER_INPUTLOCATION"],
+            environ.get("HTTP_X_AMZN_SAGEMAKER_CONTENT_TYPE", ""),
+            environ.get("HTTP_X_AMZN_SAGEMAKER_ACCEPT", ""),
+        )
+        headers = [
+            ("X-Amzn-SageMaker-OutputLocation", good),
+            ("X-Amzn-SageMaker-FailureLocation", bad),
+        ]
+        return _answer(start_response, 202, {"InferenceId": "1"}, headers)
 
     def _invoke(self, name: str, environ: dict[str, Any], start_response: Any) -> Any:
         assert self.hosting is not None
@@ -154,6 +212,10 @@ def _answer(
     kind = [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(content)))]
     start_response(f"{status} {'OK' if status == 200 else 'Error'}", kind + (headers or []))
     return [content]
+
+
+def _invalid(start_response: Any, message: str) -> list[bytes]:
+    return _answer(start_response, 400, {"__type": "ValidationException", "message": message})
 
 
 def manifest_type(image: str) -> str:

@@ -18,7 +18,8 @@ _REQUESTS = (
     (r"PUT .*/manifests/", "ecr:PutImage"),
     (r"(GET|HEAD) .*/manifests/", "ecr:BatchGetImage"),
     (r"GET .*/blobs/", "ecr:GetDownloadUrlForLayer"),
-    (r"DELETE .*/manifests/", "ecr:BatchDeleteImage"),
+    # ECR itself looks which tags an image has.
+    (r"(GET .*/tags/list|DELETE .*/manifests/)", "ecr:BatchDeleteImage"),
 )
 """What ECR asks for each request of the registry's protocol."""
 

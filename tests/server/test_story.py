@@ -231,6 +231,16 @@ async def test_the_story(
     assert (await api("get", f"deployments/{deployment}/logs")).json["text"]
     assert (await api("delete", f"packages/{package}")).status == 409
 
+    # This machine updates nothing, and says so.
+    refused = await finished(
+        await api("patch", f"deployments/{deployment}", {"options": {"memory": 512}})
+    )
+    assert "cannot be updated" in refused["error"]["message"]
+    refused = await finished(await api("post", f"deployments/{deployment}/rollback", {}))
+    assert "no former version" in refused["error"]["message"]
+    verdict = {"approved": True, "note": "fine"}
+    assert (await api("post", f"deployments/{deployment}/review", verdict)).status == 409
+
     # Everything is taken away.
     await finished(await api("post", f"deployments/{deployment}/stop", {}))
     assert (await api("get", f"deployments/{deployment}")).json["state"] == "stopped"

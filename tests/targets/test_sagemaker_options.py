@@ -16,7 +16,8 @@ def test_the_schema_draws_a_form() -> None:
     assert drawn["required"] == ["region", "role"]
     for name, field in drawn["properties"].items():
         assert field["title"] and field["description"], name
-    assert drawn["properties"]["kind"]["enum"] == ["real-time", "serverless"]
+    kinds = ["real-time", "serverless", "async", "batch", "registry"]
+    assert drawn["properties"]["kind"]["enum"] == kinds
 
 
 def test_an_admins_answers_are_defaults_and_no_longer_required() -> None:
@@ -37,7 +38,11 @@ def test_an_empty_field_of_the_form_is_left_alone() -> None:
         ({"region": "eu-west-1"}, "'role' (Execution role) is missing"),
         ({**GOOD, "role": "admin"}, "must be the ARN of an IAM role"),
         ({**GOOD, "region": "Ireland"}, "'region' (Region)"),
-        ({**GOOD, "kind": "batch"}, "'real-time' or 'serverless'"),
+        ({**GOOD, "kind": "edge"}, "'real-time', 'serverless', 'async'"),
+        ({**GOOD, "kind": "batch"}, "'batch_input' (Batch input) is missing"),
+        ({**GOOD, "batch_input": "s3://bucket/x"}, "is for batch only, not real-time"),
+        ({**GOOD, "kind": "serverless", "capture": 10}, "for real-time endpoints only"),
+        ({**GOOD, "max_instances": 2, "instance_count": 3}, "less than the 3 of the start"),
         ({**GOOD, "instance_type": "m5.large"}, "'instance_type' (Instance type)"),
         ({**GOOD, "instance_count": 0}, "greater than or equal to 1"),
         ({**GOOD, "memory": 1000}, "'memory' (Memory (MB))"),

@@ -16,8 +16,10 @@ import pytest
 
 from jupyter_mlops.core.deployment import Deployment, Policy
 from jupyter_mlops.core.errors import PermissionMissingError, TargetError
+from jupyter_mlops.targets.sagemaker.batch import LOG_GROUP
 from jupyter_mlops.targets.sagemaker.rights import rights_of_call
-from tests.parts.aws import Aws
+from tests.parts import aws_gaps
+from tests.parts.aws import Aws, Hosting
 from tests.parts.policies import Recorder, actions, allowed, pushed_actions
 from tests.parts.registry import start_registry
 from tests.parts.sagemaker_bench import NOTHING, SAMPLE, Bench, left
@@ -79,6 +81,17 @@ S3_ACTIONS = {
 """Operations of S3 whose right has another name, as S3's documentation lists them."""
 
 
+OTHERS = {
+    "RegisterScalableTarget": {
+        "iam:CreateServiceLinkedRole",
+        "sagemaker:UpdateEndpointWeightsAndCapacities",
+    },
+    "PutScalingPolicy": {"cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"},
+    "DeregisterScalableTarget": {"cloudwatch:DeleteAlarms"},
+}
+"""What Application Auto Scaling does in the caller's name, as its documentation lists it."""
+
+
 def expected(service: str, operation: str, given: dict[str, Any]) -> set[str]:
     """The actions that AWS wants for one call, worked out without the table."""
     if service == "sts":
@@ -88,7 +101,7 @@ def expected(service: str, operation: str, given: dict[str, Any]) -> set[str]:
         tagged = "Tagging" in given and "Key" in given
         return found | ({"s3:PutObjectTagging"} if tagged else set())
     prefix = {"sagemaker-runtime": "sagemaker"}.get(service, service)
-    found = {f"{prefix}:{operation}"}
+    found = {f"{prefix}:{operation}"} | OTHERS.get(operation, set())
     if given.get("Tags") or given.get("tags"):
         found.add("ecr:TagResource" if service == "ecr" else "sagemaker:AddTags")
     return found | ({"iam:PassRole"} if "ExecutionRoleArn" in given else set())
@@ -108,42 +121,64 @@ class Life:
 
     async def live(self, **options: Any) -> Policy:
         """Returns what is printed for the caller, before anything is done."""
-        target = self.bench.target
+        target, kind = self.bench.target, options["kind"]
         policy = target.policies("doubler", target.options(options))[0]
-        await self._refused(**options)
+        await self._refused(kind, options)
         made = await self.bench.deploy(**options)
-        await self._big(made)
         await target.describe(made)
-        await target.invoke(made, SAMPLE, "application/json", "application/json")
-        self._write_log(made.name)
-        assert "hello" in await target.logs(made)
+        if kind in ("real-time", "serverless", "async"):
+            await target.invoke(made, SAMPLE, "application/json", "application/json")
+            made = await self._updated(made)
+        if kind == "registry":
+            await target.review(made, True, "")
+        else:
+            group, stream = f"/aws/sagemaker/Endpoints/{made.name}", "main/i-1"
+            if kind == "batch":
+                group, stream = LOG_GROUP, f"doubler-{made.id[2:10]}/i-1"
+                aws_gaps.end_transform_job(f"doubler-{made.id[2:10]}", "InProgress")
+            self._write_log(group, stream)
+            assert "hello" in await target.logs(made)
+        await self._big(made)
         self._leave_parts(made)
         await target.delete(made, self.bench.watch)
         return policy
 
-    async def _refused(self, **options: Any) -> None:
+    async def _refused(self, kind: str, options: dict[str, Any]) -> None:
         """Fails at the end, and takes everything away again."""
-        self.aws.front.statuses = ["Failed"]
-        with pytest.raises(TargetError):
+        last = {"batch": "CreateTransformJob", "registry": "CreateModelPackage"}.get(kind)
+        if last:
+            self.aws.front.forbidden = {last}
+        else:
+            self.aws.front.statuses = ["Failed"]
+        with pytest.raises((TargetError, PermissionMissingError)):
             await self.bench.deploy(**options)
-        self.aws.front.statuses = ["InService"]
+        self.aws.front.statuses, self.aws.front.forbidden = ["InService"], set()
+
+    async def _updated(self, made: Deployment) -> Deployment:
+        async def save(changed: Deployment) -> None:
+            pass
+
+        options = self.bench.target.options({**made.options, "variables": {"A": "b"}})
+        package = await self.bench.package()
+        return await self.bench.target.update(package, made, options, self.bench.watch, save)
 
     async def _big(self, made: Deployment) -> None:
         """A model of several parts."""
         package = await self.bench.package()
         package = replace(package, model=await self.bench.blobs.put(os.urandom(17 * 1024**2)))
         bucket = f"sagemaker-{self.aws.region}-{self.aws.account}"
-        key = made.resources[-4].name.partition(f"{bucket}/")[2]
+        url = next(r.name for r in made.resources if r.kind == "s3-object")
+        key = url.partition(f"{bucket}/")[2]
         path = self.bench.blobs.path(package.model)
         ours = self.bench.target._aws(self.aws.region)
         await ours.upload(path, bucket, key, lambda _: None, {"a": "b"})
 
-    def _write_log(self, name: str) -> None:
-        logs, group = self.aws.client("logs"), f"/aws/sagemaker/Endpoints/{name}"
+    def _write_log(self, group: str, stream: str) -> None:
+        logs = self.aws.client("logs")
         logs.create_log_group(logGroupName=group)
-        logs.create_log_stream(logGroupName=group, logStreamName="main/i-1")
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
         event = {"timestamp": int(time.time() * 1000), "message": "hello"}
-        logs.put_log_events(logGroupName=group, logStreamName="main/i-1", logEvents=[event])
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
 
     def _leave_parts(self, made: Deployment) -> None:
         """As an upload leaves them whose process was killed."""
@@ -152,14 +187,29 @@ class Life:
         self.aws.client("s3").create_multipart_upload(Bucket=bucket, Key=key)
 
 
-@pytest.mark.parametrize("kind", ["real-time", "serverless"])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"kind": "real-time", "max_instances": 2, "capture": 10},
+        {"kind": "serverless"},
+        {"kind": "async"},
+        {"kind": "batch", "batch_input": "s3://data/in/"},
+        {"kind": "registry"},
+    ],
+    ids=lambda chosen: chosen["kind"],
+)
 async def test_the_printed_policy_is_what_is_used(
-    aws: Aws, make_bench: Callable[..., Bench], model_image: str, tmp_path: Path, kind: str
+    aws: Aws,
+    hosting: Hosting,
+    make_bench: Callable[..., Bench],
+    model_image: str,
+    tmp_path: Path,
+    chosen: dict[str, Any],
 ) -> None:
     registry = start_registry(tmp_path / "registry", access_log=True)
     try:
         life = Life(aws, make_bench(model_image, host=registry.host))
-        policy = await life.live(kind=kind)
+        policy = await life.live(**chosen)
     finally:
         registry.stop()
     used = pushed_actions(tmp_path / "registry/log")

@@ -60,6 +60,33 @@ class Target(ABC):
         self, deployment: Deployment, body: bytes, content_type: str, accept: str
     ) -> Invocation: ...
 
+    async def update(
+        self,
+        package: ModelPackage,
+        deployment: Deployment,
+        options: Mapping[str, Any],
+        progress: Progress,
+        save: Callable[[Deployment], Any],
+    ) -> Deployment:
+        """Another package or other options for a deployment that ``can_update``; it goes on
+        answering meanwhile. ``save`` as in ``deploy``. On failure it is as it was before."""
+        raise _cannot(self, "update a deployment")
+
+    async def roll_back(
+        self,
+        package: ModelPackage,
+        deployment: Deployment,
+        progress: Progress,
+        save: Callable[[Deployment], Any],
+    ) -> Deployment:
+        """Back to what it was before its last update, for one that ``can_roll_back``; ``package``
+        is the one that it had."""
+        raise _cannot(self, "go back to a former version of a deployment")
+
+    async def review(self, deployment: Deployment, approved: bool, note: str) -> Deployment:
+        """Approve or reject one that ``can_review``."""
+        raise _cannot(self, "approve or reject this deployment")
+
     async def stop(self, deployment: Deployment, progress: Progress) -> Deployment:
         """End what runs, and keep what was made; for a deployment that ``can_stop``."""
         raise _cannot_stop(self)
@@ -73,6 +100,13 @@ class Target(ABC):
 
     @abstractmethod
     async def logs(self, deployment: Deployment, tail: int = 200) -> str: ...
+
+
+def _cannot(target: Target, what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{target.title} cannot {what}.",
+        "Deploy the package under another name, and delete this deployment.",
+    )
 
 
 def _cannot_stop(target: Target) -> UnsupportedError:

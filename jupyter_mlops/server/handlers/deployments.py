@@ -74,6 +74,42 @@ class DeploymentHandler(MlopsHandler):
         )
         self.accepted(operation)
 
+    @web.authenticated
+    @authorized
+    async def patch(self, id: str) -> None:
+        from ..schemas.deployments import UpdateDeployment
+
+        body = self.body(UpdateDeployment)
+        services = await self.services()
+        deployment = await services.deploying.get(id)
+        update = work.update_deployment(services, deployment.id, body)
+        self.accepted(await services.operations.start("update", deployment.name, update))
+
+
+class RollBackHandler(MlopsHandler):
+    auth_resource = "mlops-deployments"
+
+    @web.authenticated
+    @authorized
+    async def post(self, id: str) -> None:
+        services = await self.services()
+        deployment = await services.deploying.get(id)
+        back = work.roll_back_deployment(services, deployment.id)
+        self.accepted(await services.operations.start("rollback", deployment.name, back))
+
+
+class ReviewHandler(MlopsHandler):
+    auth_resource = "mlops-deployments"
+
+    @web.authenticated
+    @authorized
+    async def post(self, id: str) -> None:
+        from ..schemas.deployments import Review
+
+        body = self.body(Review)
+        deploying = (await self.services()).deploying
+        self.answer(await deploying.review(id, body.approved, body.note))
+
 
 class TurnHandler(MlopsHandler):
     """Stop what can be started again, and start it."""
@@ -122,6 +158,8 @@ default_handlers = [
     (r"/mlops/deployments/plan", PlanHandler),
     (_DEPLOYMENT, DeploymentHandler),
     (rf"{_DEPLOYMENT}/(stop|start)", TurnHandler),
+    (rf"{_DEPLOYMENT}/rollback", RollBackHandler),
+    (rf"{_DEPLOYMENT}/review", ReviewHandler),
     (rf"{_DEPLOYMENT}/invoke", InvokeHandler),
     (rf"{_DEPLOYMENT}/logs", LogsHandler),
 ]

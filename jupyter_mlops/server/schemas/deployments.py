@@ -19,6 +19,18 @@ class CreateDeployment(Request):
     """As the target's schema has them."""
 
 
+class UpdateDeployment(Request):
+    package: str = ""
+    """The one that it has when empty."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Those that change."""
+
+
+class Review(Request):
+    approved: bool
+    note: str = Field("", max_length=1024)
+
+
 class Invoke(Request):
     body: str | None = None
     """The package's recorded sample when missing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...core.errors import InvalidError, MlopsError
 from .images import PushedImage
 from .job import Job
-from .names import FOLDER, as_list, bucket_name, object_name, shared_tags, tags
+from .names import FOLDER, as_list, bucket_name, shared_tags, tags
 from .plain_words import MissingError
 
 
@@ -33,7 +33,7 @@ async def upload(job: Job) -> str:
     bucket = bucket_name(job.options)
     await _find_bucket(job, bucket)
     path = job.blobs.path(job.package.model)
-    key = f"{FOLDER}/{object_name(job.deployment)}/model.tar.gz"
+    key = f"{FOLDER}/{job.object_name}/model.tar.gz"
     url = f"s3://{bucket}/{key}"
     size = max(1, job.package.model_size and path.stat().st_size)
     await job.made("s3-object", url)

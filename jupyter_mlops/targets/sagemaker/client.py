@@ -97,6 +97,16 @@ class Aws:
             run, "sagemaker-runtime", "invoke_endpoint", {"EndpointName": name}
         )
 
+    async def read(self, bucket: str, key: str) -> bytes:
+        """A file of S3. Raises MissingError."""
+
+        def run() -> dict[str, Any]:
+            return {"content": self._client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()}
+
+        found = await self._thread(run, "s3", "get_object", {"Bucket": bucket, "Key": key})
+        content: bytes = found["content"]
+        return content
+
     async def upload(
         self,
         path: Path,

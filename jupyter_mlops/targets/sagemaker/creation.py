@@ -1,24 +1,23 @@
-"""One endpoint being made, step by step; each thing is recorded before it exists."""
+"""One deployment being made, step by step; each thing is recorded before it exists."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 from ...core.deployment import Deployment, DeploymentState, Resource
 from ...core.errors import MlopsError
-from . import artifacts, checks
+from . import artifacts, batch, checks, configs, model_registry, scaling
 from .images import PushedImage
 from .job import Job
-from .names import object_name
-from .options import Options
 
-VARIANT = "main"
+Rest = Callable[[Job, PushedImage, str], Awaitable[Deployment]]
 
 
 async def create(job: Job) -> Deployment:
-    """Repository, image, model file, model, configuration and endpoint, in that order. On failure
-    or cancellation everything made here is deleted, newest first."""
+    """Repository, image and model file, then what the chosen kind is made of, in that order. On
+    failure or cancellation everything made here is deleted, newest first."""
     try:
         return await _create(job)
     except BaseException as error:
@@ -34,24 +33,39 @@ async def _create(job: Job) -> Deployment:
     account = await checks.account(job)
     await checks.role(job)
     await checks.image(job)
-    await checks.name_free(job)
+    if job.options.is_endpoint:
+        await checks.name_free(job)
     progress.phase("push", "Pushing the image")
     pushed = await artifacts.push(job, account)
     progress.phase("upload", "Uploading the model files")
-    model_url = await artifacts.upload(job)
-    progress.phase("create", "Creating model and endpoint")
+    url = await artifacts.upload(job)
+    progress.phase("create", f"Creating the {job.options.thing}")
+    made = await _REST.get(job.options.kind, _endpoint)(job, pushed, url)
+    return replace(made, details={**made.details, **facts(job, account, pushed, url)})
+
+
+async def _endpoint(job: Job, pushed: PushedImage, model_url: str) -> Deployment:
     await create_model(job, pushed, model_url)
     await create_config(job)
     await _create_endpoint(job)
-    progress.phase("start", "Waiting for the endpoint to answer")
-    await job.endpoints.wait_in_service(job.deployment.name, progress)
+    job.progress.phase("start", "Waiting for the endpoint to answer")
+    await job.endpoints.wait_in_service(job.deployment.name, job.progress)
+    await scaling.apply(job)
     return replace(
         job.deployment,
         state=DeploymentState.RUNNING,
         status="InService",
         endpoint=job.deployment.name,
-        details={**job.deployment.details, **facts(job, account, pushed, model_url)},
+        can_update=True,
     )
+
+
+async def _batch(job: Job, pushed: PushedImage, model_url: str) -> Deployment:
+    await create_model(job, pushed, model_url)
+    return await batch.start(job, pushed, model_url)
+
+
+_REST: dict[str, Rest] = {"batch": _batch, "registry": model_registry.register}
 
 
 def facts(job: Job, account: str, pushed: PushedImage, model_url: str) -> dict[str, Any]:
@@ -66,7 +80,7 @@ def facts(job: Job, account: str, pushed: PushedImage, model_url: str) -> dict[s
 
 
 async def create_model(job: Job, image: PushedImage, model_url: str) -> None:
-    name = object_name(job.deployment)
+    name = job.object_name
     await job.make(
         "model",
         name,
@@ -84,29 +98,14 @@ async def create_model(job: Job, image: PushedImage, model_url: str) -> None:
 
 
 async def create_config(job: Job) -> None:
-    name = object_name(job.deployment)
     await job.make(
         "endpoint-config",
-        name,
+        job.object_name,
         "sagemaker",
         "create_endpoint_config",
-        EndpointConfigName=name,
-        ProductionVariants=[_variant(job.options, name)],
+        **configs.config(job.options, job.object_name),
         Tags=job.tags(),
     )
-
-
-def _variant(options: Options, model: str) -> dict[str, Any]:
-    variant: dict[str, Any] = {"VariantName": VARIANT, "ModelName": model}
-    if options.kind == "serverless":
-        variant["ServerlessConfig"] = {
-            "MemorySizeInMB": options.memory,
-            "MaxConcurrency": options.concurrency,
-        }
-    else:
-        variant["InstanceType"] = options.instance_type
-        variant["InitialInstanceCount"] = options.instance_count
-    return variant
 
 
 async def _create_endpoint(job: Job) -> None:
@@ -116,20 +115,26 @@ async def _create_endpoint(job: Job) -> None:
         "sagemaker",
         "create_endpoint",
         EndpointName=job.deployment.name,
-        EndpointConfigName=object_name(job.deployment),
+        EndpointConfigName=job.object_name,
         Tags=job.tags(),
     )
 
 
-async def undo(job: Job, error: BaseException, before: tuple[Resource, ...] = ()) -> None:
-    """Remove what was made after ``before``, newest first. Goes on when one cannot be deleted,
-    which then stays in the record."""
+async def undo(job: Job, error: BaseException) -> None:
+    """Remove everything, and record that it failed."""
+    left = await withdraw(job, ())
+    message = error.message if isinstance(error, MlopsError) else ""
+    await job.record(state=DeploymentState.FAILED, message=message, resources=left)
+
+
+async def withdraw(job: Job, before: tuple[Resource, ...]) -> tuple[Resource, ...]:
+    """Remove what was made after ``before``, newest first. Goes on when one cannot be deleted;
+    returns those."""
     left: list[Resource] = []
     for resource in reversed(job.deployment.resources[len(before) :]):
         try:
             if resource.kind == "ecr-image" and job.place is not None:
-                digest = resource.name.rpartition("@")[2]
-                await job.images.withdraw(job.package, job.place, digest)
+                await job.images.withdraw(job.package, job.place)
             else:
                 await job.endpoints.remove(resource, job.progress)
         except MlopsError as second:
@@ -137,5 +142,4 @@ async def undo(job: Job, error: BaseException, before: tuple[Resource, ...] = ()
             # Shared things that others have used meanwhile may stay.
             if not resource.kept:
                 left.insert(0, resource)
-    message = error.message if isinstance(error, MlopsError) else ""
-    await job.record(state=DeploymentState.FAILED, message=message, resources=(*before, *left))
+    return tuple(left)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 from typing import Any
 
-from ...core.deployment import DeploymentState, Resource
+from ...core.deployment import Deployment, DeploymentState, Resource
 from ...core.errors import MlopsError, TargetError
 from ...core.ports import Progress
+from . import batch, scaling
 from .client import Aws
 from .plain_words import MissingError
 
@@ -25,6 +27,10 @@ STATES = {
     "Failed": DeploymentState.FAILED,
     "OutOfService": DeploymentState.STOPPED,
 }
+_CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+_NOTICED_SECONDS = 60.0
+_UPDATE_SECONDS = 6 * 3600
+"""Of a linear update with long pauses."""
 _WAIT_SECONDS = 5400
 """AWS gives up on a start within an hour; this is for the case that it never says so."""
 LOG_GROUP = "/aws/sagemaker/Endpoints"
@@ -43,6 +49,22 @@ class Endpoints:
             return await self._aws.call("sagemaker", "describe_endpoint", EndpointName=name)
         except MissingError:
             return None
+
+    async def state(self, deployment: Deployment) -> Deployment:
+        """The record with what AWS says of its endpoint."""
+        seen = await self.describe(deployment.name)
+        if seen is None:
+            return replace(
+                deployment,
+                state=DeploymentState.STOPPED,
+                status="",
+                message="The endpoint does not exist in AWS any more.",
+            )
+        status = str(seen["EndpointStatus"])
+        state = STATES.get(status, deployment.state)
+        failed = state is DeploymentState.FAILED
+        message = str(seen.get("FailureReason") or "") if failed else ""
+        return replace(deployment, state=state, status=status, message=message)
 
     async def wait_in_service(self, name: str, progress: Progress) -> None:
         """Until it answers requests; raises TargetError with AWS's reason and the log's end."""
@@ -63,8 +85,52 @@ class Endpoints:
                 )
             await asyncio.sleep(self._poll)
 
-    async def _failed(self, name: str, reason: str, progress: Progress) -> TargetError:
-        message = f"SageMaker could not start the endpoint {name}: {reason}"
+    async def wait_settled(self, name: str, progress: Progress) -> None:
+        """Until AWS does nothing with it any more."""
+        started = time.monotonic()
+        while True:
+            seen = await self.describe(name)
+            status = str(seen["EndpointStatus"]) if seen else "gone"
+            waited = time.monotonic() - started
+            if status not in _CHANGING:
+                return
+            progress.update(f"Endpoint {name}: {status}, {waited:.0f} s")
+            if waited > _WAIT_SECONDS:
+                raise TargetError(
+                    f"The endpoint {name} is still {status} after {waited / 60:.0f} minutes.",
+                    "Look at it in AWS's console.",
+                )
+            await asyncio.sleep(self._poll)
+
+    async def wait_updated(self, name: str, config: str, progress: Progress) -> None:
+        """Until it answers with that configuration. Raises TargetError where AWS went back to
+        the former one, with its reason."""
+        started = time.monotonic()
+        changing = False
+        while True:
+            seen = await self.describe(name) or {}
+            status = str(seen.get("EndpointStatus", "gone"))
+            if status == "InService" and seen["EndpointConfigName"] == config:
+                return
+            waited = time.monotonic() - started
+            changing = changing or status in _CHANGING
+            progress.update(f"Endpoint {name}: {status}, {waited:.0f} s")
+            # For a moment after the call AWS may still say that nothing changes.
+            ended = changing or bool(seen.get("FailureReason")) or waited > _NOTICED_SECONDS
+            if status not in _CHANGING and (ended or status != "InService"):
+                reason = str(seen.get("FailureReason") or f"It is {status} as it was before.")
+                raise await self._failed(name, reason, progress, "update")
+            if waited > _UPDATE_SECONDS:
+                raise TargetError(
+                    f"The endpoint {name} is still {status} after {waited / 60:.0f} minutes.",
+                    "Look at it in AWS's console.",
+                )
+            await asyncio.sleep(self._poll)
+
+    async def _failed(
+        self, name: str, reason: str, progress: Progress, what: str = "start"
+    ) -> TargetError:
+        message = f"SageMaker could not {what} the endpoint {name}: {reason}"
         try:
             log = await self.log(name, 200)
         except MlopsError as error:
@@ -81,15 +147,17 @@ class Endpoints:
 
     async def log(self, name: str, tail: int) -> str:
         """The last lines of the newest containers; empty while there are none."""
-        group = f"{LOG_GROUP}/{name}"
+        newest = {"orderBy": "LastEventTime", "descending": True, "limit": 5}
+        return await self._log(f"{LOG_GROUP}/{name}", tail, newest)
+
+    async def job_log(self, name: str, tail: int) -> str:
+        """The last lines of a transform job's containers."""
+        return await self._log(batch.LOG_GROUP, tail, {"logStreamNamePrefix": f"{name}/"})
+
+    async def _log(self, group: str, tail: int, streams: dict[str, Any]) -> str:
         try:
             answer = await self._aws.call(
-                "logs",
-                "describe_log_streams",
-                logGroupName=group,
-                orderBy="LastEventTime",
-                descending=True,
-                limit=5,
+                "logs", "describe_log_streams", logGroupName=group, **streams
             )
             events: list[dict[str, Any]] = []
             for stream in answer["logStreams"]:
@@ -130,6 +198,16 @@ class Endpoints:
             await self._abort_uploads(bucket, key)
         elif resource.kind == "s3-bucket":
             await self._aws.call("s3", "delete_bucket", Bucket=name)
+        elif resource.kind == "autoscaling":
+            await scaling.remove(self._aws, name.split("/")[1])
+        elif resource.kind == "transform-job":
+            await batch.stop(self._aws, name, self._poll, progress)
+        elif resource.kind == "model-package":
+            await self._aws.call("sagemaker", "delete_model_package", ModelPackageName=name)
+        elif resource.kind == "model-package-group":
+            await self._aws.call(
+                "sagemaker", "delete_model_package_group", ModelPackageGroupName=name
+            )
         elif resource.kind == "ecr-repository":
             await self._aws.call("ecr", "delete_repository", repositoryName=name)
 

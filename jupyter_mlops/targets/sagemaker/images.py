@@ -122,9 +122,7 @@ class Images:
         architecture: str,
         progress: Progress,
     ) -> PushedImage:
-        # The engine's own push and the manifest for SageMaker have a tag each, so that this also
-        # works in repositories whose tags cannot be moved.
-        plain, ready = place.ref(tag=package.id), place.ref(tag=f"{package.id}-sagemaker")
+        plain, ready = (place.ref(tag=tag) for tag in _tags(package))
         for ref in (ready, plain):
             present = await registry.manifest(ref)
             if present is not None and _holds(present, package):
@@ -142,7 +140,7 @@ class Images:
                 engine, registry, place, reported, architecture, ready, progress
             )
         except BaseException:
-            await self.withdraw(package, place, reported)
+            await self.withdraw(package, place)
             raise
 
     async def _verified(
@@ -197,30 +195,43 @@ class Images:
             )
         return found
 
-    async def withdraw(self, package: ModelPackage, place: Place, digest: str) -> None:
-        """Take this deployment's push away again. Never raises for what is gone already."""
+    async def withdraw(self, package: ModelPackage, place: Place) -> None:
+        """Take this package's push away again. The image stays where another package has the
+        same: what runs may have it by its digest. Never raises for what is gone already."""
         if place.override:
             await self._delete_manifests(package, place)
             return
-        tags = [package.id, f"{package.id}-sagemaker"]
+        # ECR deletes an image with its last tag.
         await self._aws.call(
             "ecr",
             "batch_delete_image",
             repositoryName=place.repository,
-            imageIds=[{"imageTag": tag} for tag in tags] + [{"imageDigest": digest}],
+            imageIds=[{"imageTag": tag} for tag in _tags(package)],
         )
 
     async def _delete_manifests(self, package: ModelPackage, place: Place) -> None:
+        """The registry's own protocol deletes by digest only, with every tag."""
         registry = self._registries.registry(place.host)
+        ours = _tags(package)
         try:
-            for tag in (package.id, f"{package.id}-sagemaker"):
+            digests: dict[str, str] = {}
+            for tag in await registry.tags(place.ref()):
                 present = await registry.manifest(place.ref(tag=tag))
                 if present is not None:
-                    await registry.delete(place.ref(digest=present.digest))
+                    digests[tag] = present.digest
+            others = {digest for tag, digest in digests.items() if tag not in ours}
+            for digest in {digests[tag] for tag in ours if tag in digests} - others:
+                await registry.delete(place.ref(digest=digest))
         except UnsupportedError:
             pass  # Some registries forbid deleting; then an unused manifest stays there.
         finally:
             await registry.close()
+
+
+def _tags(package: ModelPackage) -> tuple[str, str]:
+    """The engine's own push, and the manifest for SageMaker: a tag each, so that this also works
+    in repositories whose tags cannot be moved."""
+    return package.id, f"{package.id}-sagemaker"
 
 
 def _holds(manifest: Manifest, package: ModelPackage) -> bool:

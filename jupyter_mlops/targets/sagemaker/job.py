@@ -15,7 +15,7 @@ from ...core.ports import Blobs, Engine, Progress
 from .client import Aws
 from .endpoints import Endpoints
 from .images import Images, Place
-from .names import as_list, tags
+from .names import as_list, object_name, tags
 from .options import Options
 from .plain_words import MissingError
 
@@ -40,8 +40,15 @@ class Job:
     progress: Progress
     save: Callable[[Deployment], Any]
     poll_seconds: float
+    generation: int = 1
+    """Which update of the deployment this is."""
     place: Place | None = None
     """Where the image went, once that is known."""
+
+    @property
+    def object_name(self) -> str:
+        """Of what this generation makes."""
+        return object_name(self.deployment, self.generation)
 
     async def made(self, kind: str, name: str, kept: bool = False) -> None:
         """Recorded before it is made: a record too many is harmless, a thing too many is not."""

@@ -14,9 +14,10 @@ FOLDER = "jupyter-mlops"
 """Below which everything of ours is in a bucket."""
 
 
-def object_name(deployment: Deployment) -> str:
-    """Of the model and the endpoint configuration: at most 63 characters, never used twice."""
-    generation = int(deployment.details.get("generation", 1))
+def object_name(deployment: Deployment, generation: int = 0) -> str:
+    """Of the model and the endpoint configuration: at most 63 characters, never used twice.
+    ``generation`` counts the updates; 0 is the one in force."""
+    generation = generation or int(deployment.details.get("generation", 1))
     suffix = f"-{generation}" if generation > 1 else ""
     return f"{deployment.name}-{deployment.id.removeprefix('d-')[:8]}{suffix}"
 

@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from ...core.errors import InvalidError
 
+Kind = Literal["real-time", "serverless", "async", "batch", "registry"]
 ROLE = re.compile(r"^arn:aws[a-z-]*:iam::(\d{12}):role/[\w+=,.@/-]+$")
 _ENVIRONMENT_BYTES = 32 * 1024
 _GRAVITON = re.compile(r"^ml\.[a-z]+\d+g[a-z]*\.")
@@ -33,20 +35,39 @@ class Options(BaseModel):
         description="ARN of the IAM role that SageMaker runs the model with: "
         "arn:aws:iam::123456789012:role/NAME.",
     )
-    kind: Literal["real-time", "serverless"] = Field(
+    kind: Kind = Field(
         "real-time",
-        title="Kind of endpoint",
+        title="Kind",
         description="Real-time runs on instances that are billed as long as they exist. "
-        "Serverless is billed by use and starts slowly after a pause.",
+        "Serverless is billed by use and starts slowly after a pause. Async takes requests and "
+        "answers of up to 1 GB by way of S3. Batch predicts files in S3 once. Registry makes a "
+        "version in the Model Registry, for others to approve and deploy.",
     )
     instance_type: str = Field(
         "ml.m5.large",
         title="Instance type",
-        description="For real-time endpoints.",
+        description="For real-time, async and batch.",
         pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$",
     )
     instance_count: int = Field(
-        1, title="Instances", description="For real-time endpoints.", ge=1, le=100
+        1,
+        title="Instances",
+        description="For real-time, async and batch; the least number where they are scaled.",
+        ge=1,
+        le=100,
+    )
+    max_instances: int = Field(
+        0,
+        title="Instances at most",
+        description="For real-time endpoints: AWS scales up to so many. 0: no scaling.",
+        ge=0,
+        le=100,
+    )
+    requests_per_instance: int = Field(
+        100,
+        title="Requests a minute and instance",
+        description="What scaling aims at.",
+        ge=1,
     )
     memory: Literal[1024, 2048, 3072, 4096, 5120, 6144] = Field(
         2048, title="Memory (MB)", description="For serverless endpoints."
@@ -70,6 +91,64 @@ class Options(BaseModel):
         description="Repository in Amazon ECR for the image; made if missing.",
         pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$",
         max_length=256,
+    )
+    capture: int = Field(
+        0,
+        title="Data capture (%)",
+        description="For real-time endpoints: the share of requests and answers that AWS keeps "
+        "in the bucket. 0: none.",
+        ge=0,
+        le=100,
+    )
+    rollout: Literal["all-at-once", "canary", "linear", "rolling"] = Field(
+        "all-at-once",
+        title="Way of updating",
+        description="How an update replaces instances: a second fleet that gets all requests at "
+        "once, first a part of them (canary), or more and more (linear); or the instances one "
+        "batch after the other (rolling).",
+    )
+    rollout_percent: int = Field(
+        50,
+        title="Step of an update (%)",
+        description="Of the capacity, for canary, linear and rolling.",
+        ge=10,
+        le=50,
+    )
+    rollout_wait: int = Field(
+        60,
+        title="Pause of an update (s)",
+        description="Between its steps, in which the alarms are watched.",
+        ge=0,
+        le=3600,
+    )
+    rollback_alarms: list[str] = Field(
+        default_factory=list,
+        title="Alarms",
+        description="Names of CloudWatch alarms: AWS undoes an update when one goes off.",
+        max_length=10,
+    )
+    batch_input: str = Field(
+        "",
+        title="Batch input",
+        description="For batch: an address in S3; every object below it is predicted.",
+        pattern=r"^$|^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$",
+    )
+    batch_content_type: str = Field(
+        "",
+        title="Type of the batch input",
+        description="Such as text/csv. Empty: that of the package's sample.",
+        max_length=256,
+    )
+    batch_lines: bool = Field(
+        False,
+        title="Batch input is split into lines",
+        description="For CSV and JSON lines: requests get some lines of a file at a time.",
+    )
+    group: str = Field(
+        "",
+        title="Model package group",
+        description="For the registry; made if missing. Empty: the deployment's name.",
+        pattern=r"^$|^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$",
     )
     variables: dict[str, str] = Field(
         default_factory=dict,
@@ -100,6 +179,20 @@ class Options(BaseModel):
             raise ValueError("together they are larger than 32 kB")
         return value
 
+    @model_validator(mode="after")
+    def _fit(self) -> Options:
+        """What only some kinds have."""
+        for name in ("max_instances", "capture"):
+            if getattr(self, name) and self.kind != "real-time":
+                raise _unfit(name, f"is for real-time endpoints only, not {self.kind}")
+        if self.max_instances and self.max_instances < self.instance_count:
+            raise _unfit("max_instances", f"is less than the {self.instance_count} of the start")
+        if self.kind == "batch" and not self.batch_input:
+            raise _unfit("batch_input", "is missing")
+        if self.batch_input and self.kind != "batch":
+            raise _unfit("batch_input", f"is for batch only, not {self.kind}")
+        return self
+
     @property
     def account(self) -> str:
         """The AWS account that the role belongs to."""
@@ -109,14 +202,30 @@ class Options(BaseModel):
     @property
     def features(self) -> frozenset[str]:
         """What decides which calls a deployment makes."""
-        return frozenset({self.kind})
+        scaling = {"scaling"} if self.max_instances else set()
+        capture = {"capture"} if self.capture else set()
+        return frozenset({self.kind, *scaling, *capture})
+
+    @property
+    def is_endpoint(self) -> bool:
+        return self.kind in ("real-time", "serverless", "async")
+
+    @property
+    def thing(self) -> str:
+        """What is created, in a word for people."""
+        words = {"batch": "transform job", "registry": "version in the Model Registry"}
+        return words.get(self.kind, "endpoint")
 
     @property
     def architecture(self) -> str:
         """What the machines of this endpoint run, in the words of image configs."""
-        if self.kind == "real-time" and _GRAVITON.match(self.instance_type):
+        if self.kind in ("real-time", "async") and _GRAVITON.match(self.instance_type):
             return "arm64"
         return "amd64"
+
+
+def _unfit(name: str, reason: str) -> PydanticCustomError:
+    return PydanticCustomError("unfit", "{reason}", {"name": name, "reason": reason})
 
 
 def schema(defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,11 +253,14 @@ def parse(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Options:
 
 
 def _explain(problem: Any) -> tuple[str, str]:
-    name = str(problem["loc"][0]) if problem["loc"] else ""
+    fits = problem["type"] != "unfit"
+    name = str(problem["loc"][0] if problem["loc"] else problem["ctx"]["name"])
     if problem["type"] == "extra_forbidden":
         return f"SageMaker has no option {name!r}.", f"Options: {', '.join(Options.model_fields)}."
     field = Options.model_fields[name]
     if problem["type"] == "missing":
         return f"The option {name!r} ({field.title}) is missing.", str(field.description)
+    if not fits:
+        return f"The option {name!r} ({field.title}) {problem['msg']}.", str(field.description)
     reason = str(problem["msg"]).removeprefix("Value error, ")
     return f"The option {name!r} ({field.title}): {reason}.", str(field.description)

@@ -166,4 +166,6 @@ def _denied(text: str, rights: Rights) -> PermissionMissingError:
 
 def _says_missing(code: str, text: str) -> bool:
     """SageMaker says "Could not find" with a ValidationException."""
-    return "NotFound" in code or text.startswith("Could not find") or "does not exist" in text
+    return "NotFound" in code or any(
+        said in text for said in ("Could not find", "does not exist", "not found")
+    )

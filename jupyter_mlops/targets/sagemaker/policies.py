@@ -6,12 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...core.deployment import Policy
+from . import batch
+from .endpoints import LOG_GROUP
 from .names import FOLDER, bucket_name, partition
 from .options import Options
 from .rights import CALLS, EXECUTION, arn
 
 SERVICE = "sagemaker.amazonaws.com"
-_CONDITIONS = {"PassRole": {"StringEquals": {"iam:PassedToService": SERVICE}}}
+_CONDITIONS = {
+    "PassRole": {"StringEquals": {"iam:PassedToService": SERVICE}},
+    "ScalingRole": {
+        "StringLike": {"iam:AWSServiceName": "sagemaker.application-autoscaling.amazonaws.com"}
+    },
+}
 
 
 def policies(options: Options, name: str) -> tuple[Policy, ...]:
@@ -54,6 +61,7 @@ def policies(options: Options, name: str) -> tuple[Policy, ...]:
 
 def _fields(options: Options, name: str) -> dict[str, str]:
     objects = f"{name}-*" if name else "*"
+    logs = batch.LOG_GROUP if options.kind == "batch" else f"{LOG_GROUP}/{name or '*'}"
     return {
         "partition": partition(options.region),
         "region": options.region,
@@ -65,7 +73,11 @@ def _fields(options: Options, name: str) -> dict[str, str]:
         "ModelName": objects,
         "EndpointConfigName": objects,
         "EndpointName": name or "*",
-        "logGroupName": f"/aws/sagemaker/*/{name}*" if name else "/aws/sagemaker/*",
+        "TransformJobName": objects,
+        "ModelPackageGroupName": options.group or name or "*",
+        "InputBucket": options.batch_input.removeprefix("s3://").partition("/")[0],
+        "InputKey": options.batch_input.removeprefix("s3://").partition("/")[2],
+        "logGroupName": logs,
     }
 
 

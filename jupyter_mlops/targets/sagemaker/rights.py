@@ -12,8 +12,12 @@ from typing import Any
 
 from .names import partition
 
-ENDPOINTS = frozenset({"real-time", "serverless"})
+ENDPOINTS = frozenset({"real-time", "serverless", "async"})
 """Kinds of deployment that are an endpoint."""
+BATCH, REGISTRY = frozenset({"batch"}), frozenset({"registry"})
+ASYNC, SCALING = frozenset({"async"}), frozenset({"scaling"})
+WRITING = frozenset({"async", "batch", "capture"})
+"""Where AWS itself writes files for a deployment."""
 ALL: frozenset[str] = frozenset()
 
 ARNS: Mapping[str, str] = {
@@ -28,6 +32,24 @@ ARNS: Mapping[str, str] = {
         "arn:{partition}:sagemaker:{region}:{account}:endpoint-config/{EndpointConfigName}"
     ),
     "Endpoint": "arn:{partition}:sagemaker:{region}:{account}:endpoint/{EndpointName}",
+    "TransformJob": (
+        "arn:{partition}:sagemaker:{region}:{account}:transform-job/{TransformJobName}"
+    ),
+    "ModelPackageGroup": (
+        "arn:{partition}:sagemaker:{region}:{account}:model-package-group/{ModelPackageGroupName}"
+    ),
+    "ModelPackage": (
+        "arn:{partition}:sagemaker:{region}:{account}:model-package/{ModelPackageGroupName}/*"
+    ),
+    "Scaling": "arn:{partition}:application-autoscaling:{region}:{account}:scalable-target/*",
+    "ScalingAlarms": "arn:{partition}:cloudwatch:{region}:{account}:alarm:TargetTracking-*",
+    "ScalingRole": (
+        "arn:{partition}:iam::{account}:role/aws-service-role/"
+        "sagemaker.application-autoscaling.amazonaws.com/"
+        "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+    ),
+    "BatchInput": "arn:{partition}:s3:::{InputBucket}",
+    "BatchInputObjects": "arn:{partition}:s3:::{InputBucket}/{InputKey}*",
     "Logs": "arn:{partition}:logs:{region}:{account}:log-group:{logGroupName}:*",
 }
 """What rights are on, by the name of their statement; the fields are parameters of the calls."""
@@ -94,9 +116,10 @@ CALLS: Mapping[tuple[str, str], Call] = {
             ("sagemaker:CreateModel", "Model"),
             ("sagemaker:AddTags", "Model"),
             ("iam:PassRole", "PassRole"),
-        )
+        ),
+        ENDPOINTS | BATCH,
     ),
-    ("sagemaker", "delete_model"): _one("sagemaker:DeleteModel", "Model"),
+    ("sagemaker", "delete_model"): _one("sagemaker:DeleteModel", "Model", ENDPOINTS | BATCH),
     ("sagemaker", "create_endpoint_config"): Call(
         (
             ("sagemaker:CreateEndpointConfig", "Configuration"),
@@ -117,11 +140,86 @@ CALLS: Mapping[tuple[str, str], Call] = {
     ),
     ("sagemaker", "describe_endpoint"): _one("sagemaker:DescribeEndpoint", "Endpoint", ENDPOINTS),
     ("sagemaker", "delete_endpoint"): _one("sagemaker:DeleteEndpoint", "Endpoint", ENDPOINTS),
-    ("sagemaker-runtime", "invoke_endpoint"): _one(
-        "sagemaker:InvokeEndpoint", "Endpoint", ENDPOINTS
+    ("sagemaker", "update_endpoint"): Call(
+        (
+            ("sagemaker:UpdateEndpoint", "Endpoint"),
+            ("sagemaker:UpdateEndpoint", "Configuration"),
+        ),
+        ENDPOINTS,
     ),
-    ("logs", "describe_log_streams"): _one("logs:DescribeLogStreams", "Logs"),
-    ("logs", "get_log_events"): _one("logs:GetLogEvents", "Logs"),
+    ("sagemaker-runtime", "invoke_endpoint"): _one(
+        "sagemaker:InvokeEndpoint", "Endpoint", ENDPOINTS - ASYNC
+    ),
+    ("sagemaker-runtime", "invoke_endpoint_async"): _one(
+        "sagemaker:InvokeEndpointAsync", "Endpoint", ASYNC
+    ),
+    ("s3", "get_object"): _one("s3:GetObject", "Objects", ASYNC),
+    # AWS acts in the caller's name where it asks for more than the call's own right.
+    ("application-autoscaling", "register_scalable_target"): Call(
+        (
+            ("application-autoscaling:RegisterScalableTarget", "Scaling"),
+            ("iam:CreateServiceLinkedRole", "ScalingRole"),
+            ("sagemaker:UpdateEndpointWeightsAndCapacities", "Endpoint"),
+        ),
+        SCALING,
+    ),
+    ("application-autoscaling", "put_scaling_policy"): Call(
+        (
+            ("application-autoscaling:PutScalingPolicy", "Scaling"),
+            ("cloudwatch:DescribeAlarms", "ScalingAlarms"),
+            ("cloudwatch:PutMetricAlarm", "ScalingAlarms"),
+        ),
+        SCALING,
+    ),
+    ("application-autoscaling", "deregister_scalable_target"): Call(
+        (
+            ("application-autoscaling:DeregisterScalableTarget", "Scaling"),
+            ("cloudwatch:DeleteAlarms", "ScalingAlarms"),
+        ),
+        SCALING,
+    ),
+    ("sagemaker", "create_transform_job"): Call(
+        (
+            ("sagemaker:CreateTransformJob", "TransformJob"),
+            ("sagemaker:AddTags", "TransformJob"),
+        ),
+        BATCH,
+    ),
+    ("sagemaker", "describe_transform_job"): _one(
+        "sagemaker:DescribeTransformJob", "TransformJob", BATCH
+    ),
+    ("sagemaker", "stop_transform_job"): _one("sagemaker:StopTransformJob", "TransformJob", BATCH),
+    ("sagemaker", "describe_model_package_group"): _one(
+        "sagemaker:DescribeModelPackageGroup", "ModelPackageGroup", REGISTRY
+    ),
+    ("sagemaker", "create_model_package_group"): Call(
+        (
+            ("sagemaker:CreateModelPackageGroup", "ModelPackageGroup"),
+            ("sagemaker:AddTags", "ModelPackageGroup"),
+        ),
+        REGISTRY,
+    ),
+    ("sagemaker", "delete_model_package_group"): _one(
+        "sagemaker:DeleteModelPackageGroup", "ModelPackageGroup", REGISTRY
+    ),
+    ("sagemaker", "create_model_package"): Call(
+        (
+            ("sagemaker:CreateModelPackage", "ModelPackage"),
+            ("sagemaker:CreateModelPackage", "ModelPackageGroup"),
+        ),
+        REGISTRY,
+    ),
+    ("sagemaker", "describe_model_package"): _one(
+        "sagemaker:DescribeModelPackage", "ModelPackage", REGISTRY
+    ),
+    ("sagemaker", "update_model_package"): _one(
+        "sagemaker:UpdateModelPackage", "ModelPackage", REGISTRY
+    ),
+    ("sagemaker", "delete_model_package"): _one(
+        "sagemaker:DeleteModelPackage", "ModelPackage", REGISTRY
+    ),
+    ("logs", "describe_log_streams"): _one("logs:DescribeLogStreams", "Logs", ENDPOINTS | BATCH),
+    ("logs", "get_log_events"): _one("logs:GetLogEvents", "Logs", ENDPOINTS | BATCH),
 }
 
 
@@ -141,6 +239,9 @@ EXECUTION = (
     Execution("ecr:GetDownloadUrlForLayer", "Repository"),
     Execution("s3:ListBucket", "Bucket"),
     Execution("s3:GetObject", "Objects"),
+    Execution("s3:PutObject", "Objects", WRITING),
+    Execution("s3:ListBucket", "BatchInput", BATCH),
+    Execution("s3:GetObject", "BatchInputObjects", BATCH),
     Execution("logs:CreateLogGroup", "Logs"),
     Execution("logs:CreateLogStream", "Logs"),
     Execution("logs:DescribeLogStreams", "Logs"),
@@ -162,6 +263,11 @@ def rights_of_call(
     given = {key: value for key, value in parameters.items() if isinstance(value, str)}
     if parameters.get("repositoryNames"):
         given["repositoryName"] = parameters["repositoryNames"][0]
+    package = given.get("ModelPackageName") or given.get("ModelPackageArn") or ""
+    if package:
+        given["ModelPackageGroupName"] = package.rpartition("model-package/")[2].split("/")[0]
+    if given.get("ResourceId"):
+        given["EndpointName"] = given["ResourceId"].split("/")[1]
     role = given.get("ExecutionRoleArn") or given.get("RoleArn") or ""
     if role:
         given["RolePath"] = role.partition(":role/")[2]

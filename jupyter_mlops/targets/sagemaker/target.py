@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
-from ...core.deployment import Deployment, DeploymentState, Invocation, Plan, Policy, Resource
-from ...core.errors import InvalidError, MlopsError
+from ...core.deployment import Deployment, Invocation, Plan, Policy
+from ...core.errors import InvalidError, MlopsError, UnsupportedError
 from ...core.model_package import ModelPackage
 from ...core.ports import Blobs, EngineProvider, Progress, Registries, Target
 from ...core.settings import Settings
-from . import client, options
+from . import asynchronous, batch, client, model_registry, options, planning, updating
 from .client import Aws
 from .creation import create
-from .endpoints import STATES, Endpoints
+from .endpoints import Endpoints
 from .images import Images
 from .job import Job
-from .names import bucket_name
 from .options import Options
 from .policies import policies
 
@@ -85,33 +83,7 @@ class SageMakerTarget(Target):
     async def plan(self, package: ModelPackage, name: str, options: Mapping[str, Any]) -> Plan:
         chosen = Options.model_validate(dict(options))
         place = self._images(chosen.region).place(chosen.account, chosen.repository)
-        bucket = bucket_name(chosen)
-        if chosen.kind == "serverless":
-            machine = f"serverless, {chosen.memory} MB, at most {chosen.concurrency} at once"
-            cost = "Billed by use."
-        else:
-            machine = f"{chosen.instance_count} x {chosen.instance_type}"
-            cost = f"AWS bills {machine} for as long as the endpoint exists."
-        megabytes = self._blobs.size(package.model) / 1e6
-        return Plan(
-            steps=(
-                f"Push the image of {package.name} to {place.host}/{place.repository}",
-                "Make sure its manifest is in the format that SageMaker takes",
-                f"Upload model.tar.gz ({megabytes:.1f} MB) to the bucket {bucket}",
-                f"Create the model with the role {chosen.role.rsplit('/', 1)[-1]}",
-                f"Create the endpoint {name}: {machine}",
-                "Wait until it answers",
-            ),
-            resources=(
-                Resource("ecr-repository", chosen.repository, kept=True),
-                Resource("ecr-image", str(place.ref(tag=package.id)), kept=True),
-                Resource("s3-object", f"s3://{bucket}/jupyter-mlops/{name}-…/model.tar.gz"),
-                Resource("model", f"{name}-…"),
-                Resource("endpoint-config", f"{name}-…"),
-                Resource("endpoint", name),
-            ),
-            cost=f"{cost} Prices: https://aws.amazon.com/sagemaker/pricing/",
-        )
+        return planning.plan(package, name, chosen, place, self._blobs.size(package.model))
 
     def policies(self, name: str, options: Mapping[str, Any]) -> tuple[Policy, ...]:
         return policies(Options.model_validate(dict(options)), name)
@@ -125,8 +97,41 @@ class SageMakerTarget(Target):
         progress: Progress,
         save: Callable[[Deployment], Any],
     ) -> Deployment:
-        chosen = Options.model_validate(deployment.options)
-        job = Job(
+        return await create(await self._job(package, deployment, progress, save))
+
+    async def update(
+        self,
+        package: ModelPackage,
+        deployment: Deployment,
+        options: Mapping[str, Any],
+        progress: Progress,
+        save: Callable[[Deployment], Any],
+    ) -> Deployment:
+        job = await self._job(package, deployment, progress, save, options)
+        return await updating.update(job, dict(options))
+
+    async def roll_back(
+        self,
+        package: ModelPackage,
+        deployment: Deployment,
+        progress: Progress,
+        save: Callable[[Deployment], Any],
+    ) -> Deployment:
+        previous = deployment.details.get("previous") or {}
+        options = previous.get("options", deployment.options)
+        job = await self._job(package, deployment, progress, save, options)
+        return await updating.roll_back(job)
+
+    async def _job(
+        self,
+        package: ModelPackage,
+        deployment: Deployment,
+        progress: Progress,
+        save: Callable[[Deployment], Any],
+        options: Mapping[str, Any] | None = None,
+    ) -> Job:
+        chosen = Options.model_validate(dict(options or deployment.options))
+        return Job(
             aws=self._aws(chosen.region),
             images=self._images(chosen.region),
             endpoints=self._endpoints(chosen.region),
@@ -138,32 +143,44 @@ class SageMakerTarget(Target):
             progress=progress,
             save=save,
             poll_seconds=self._poll_seconds,
+            generation=int(deployment.details.get("generation", 1)),
         )
-        return await create(job)
+
+    async def review(self, deployment: Deployment, approved: bool, note: str) -> Deployment:
+        if not deployment.can_review:
+            return await super().review(deployment, approved, note)
+        return await model_registry.review(
+            self._aws(_region(deployment)), deployment, approved, note
+        )
 
     async def describe(self, deployment: Deployment) -> Deployment:
-        if not any(resource.kind == "endpoint" for resource in deployment.resources):
+        kinds = {resource.kind for resource in deployment.resources}
+        aws = self._aws(_region(deployment))
+        if "transform-job" in kinds:
+            return await batch.describe(aws, deployment)
+        if "model-package" in kinds:
+            return await model_registry.describe(aws, deployment)
+        if "endpoint" not in kinds:
             return deployment
-        seen = await self._endpoints(_region(deployment)).describe(deployment.name)
-        if seen is None:
-            return replace(
-                deployment,
-                state=DeploymentState.STOPPED,
-                status="",
-                message="The endpoint does not exist in AWS any more.",
-            )
-        status = str(seen["EndpointStatus"])
-        state = STATES.get(status, deployment.state)
-        message = str(seen.get("FailureReason") or "") if state is DeploymentState.FAILED else ""
-        return replace(deployment, state=state, status=status, message=message)
+        return await self._endpoints(_region(deployment)).state(deployment)
 
     async def invoke(
         self, deployment: Deployment, body: bytes, content_type: str, accept: str
     ) -> Invocation:
+        chosen = Options.model_validate(deployment.options)
+        if not chosen.is_endpoint:
+            raise UnsupportedError(
+                f"{deployment.name} is a {chosen.thing}: it answers no requests.",
+                deployment.message,
+            )
+        aws = self._aws(_region(deployment))
         started = time.perf_counter()
-        answer = await self._aws(_region(deployment)).invoke(
-            deployment.name, body, content_type, accept
-        )
+        if chosen.kind == "async":
+            answer = await asynchronous.invoke(
+                aws, deployment, body, content_type, accept, self._poll_seconds
+            )
+        else:
+            answer = await aws.invoke(deployment.name, body, content_type, accept)
         return Invocation(
             status=answer["status"],
             content_type=answer["content_type"],
@@ -175,7 +192,7 @@ class SageMakerTarget(Target):
         """Repository, image and bucket stay: other deployments use them."""
         endpoints = self._endpoints(_region(deployment))
         failures: list[MlopsError] = []
-        progress.phase("delete", "Removing the endpoint and what belongs to it")
+        progress.phase("delete", f"Removing {deployment.name} and what belongs to it")
         for resource in reversed(deployment.resources):
             if resource.kept:
                 continue
@@ -188,7 +205,11 @@ class SageMakerTarget(Target):
             raise failures[0]
 
     async def logs(self, deployment: Deployment, tail: int = 200) -> str:
-        return await self._endpoints(_region(deployment)).log(deployment.name, tail)
+        endpoints = self._endpoints(_region(deployment))
+        for resource in deployment.resources:
+            if resource.kind == "transform-job":
+                return await endpoints.job_log(resource.name, tail)
+        return await endpoints.log(deployment.name, tail)
 
     # ---------------------------------------------------------------------------- parts
 
