@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .commands import Answer, Noun, add_yes
 
 if TYPE_CHECKING:
-    from ..core.model_package import ContractReport
+    from ..core.model_package import ContractReport, ModelPackage
     from .screen import Screen
     from .session import Session
 
@@ -28,9 +28,10 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     create.add_argument(
         "--handler",
         metavar="FILE",
-        required=True,
+        default="",
         help="a Python or R file of the snapshot with model_fn, predict_fn, … or, with "
-        "--function, any function",
+        "--function, any function; without it, the model is loaded by its format (MLflow, ONNX, "
+        "skops, joblib, XGBoost, LightGBM, TorchScript) and its own predict answers",
     )
     create.add_argument("--function", default="", help="the function of FILE that answers requests")
     create.add_argument(
@@ -98,6 +99,8 @@ async def examine(session: Session, args: argparse.Namespace) -> Answer:
 
 
 def _show_report(screen: Screen, report: ContractReport) -> None:
+    for note in report.notes:
+        screen.line(note, "yellow")
     for check in report.checks:
         mark, style = ("✓", "green") if check.passed else ("✗", "red")
         detail = f": {check.detail}" if check.detail else ""
@@ -113,12 +116,19 @@ async def show_all(session: Session, args: argparse.Namespace) -> Answer:
 
     packages = await session.services.packaging.list()
     rows = [
-        (p.name, p.id, p.snapshot, size(p.model_size), _checked(p.report), moment(p.created))
+        (
+            p.name, p.id, p.snapshot, size(p.model_size), _whom(p), _checked(p.report),
+            moment(p.created),
+        )
         for p in packages
-    ]
-    columns = ("name", "id", "snapshot", "model", "check", "created")
+    ]  # fmt: skip
+    columns = ("name", "id", "snapshot", "model", "for", "check", "created")
     empty = "There is no model package yet. Make one: jupyter mlops package create SNAPSHOT …"
     return Answer(packages, lambda screen: screen.table(columns, rows, empty))
+
+
+def _whom(package: ModelPackage) -> str:
+    return "trusted only" if package.trust else "anyone"
 
 
 def _checked(report: ContractReport | None) -> str:
@@ -143,7 +153,10 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
                 "snapshot": package.snapshot,
                 "image": digest(package.image),
                 "model": f"{', '.join(package.model_files)} ({size(package.model_size)})",
-                "handler": f"{handler.path} {handler.function}".strip(),
+                "format": package.format or "its handler's own",
+                "trusted only": package.trust or "no",
+                "handler": f"{handler.path} {handler.function}".strip()
+                or "the model's own predict",
                 "sample": package.sample.content_type,
                 "serving layer": size(package.layer_size),
                 "check": _checked(package.report),

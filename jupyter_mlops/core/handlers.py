@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from .errors import InvalidError
+from .model_formats import ModelFormat
 
 INFERENCE_FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn")
-
-LOADED_SUFFIXES = (".skops", ".joblib", ".pkl", ".pickle")
-"""Models that are loaded without a ``model_fn``."""
-
-MODEL_SUFFIXES = (
-    *LOADED_SUFFIXES,
-    ".onnx",
-    ".ubj",
-    ".safetensors",
-    ".pt",
-    ".pth",
-    ".keras",
-    ".h5",
-    ".cbm",
-    ".rds",
-)
 
 R_SUFFIX = ".r"
 """Of R files, in lower case."""
@@ -43,7 +28,9 @@ CONTENT_TYPES = {
 
 
 def kind(path: str, function: str) -> str:
-    """Of the handler in this file."""
+    """Of the handler in this file; of none for an empty path."""
+    if not path:
+        return "default"
     if is_r(path):
         return "r"
     return "function" if function else "inference"
@@ -58,20 +45,20 @@ def content_type(path: str) -> str:
     return CONTENT_TYPES.get(PurePosixPath(path).suffix.lower(), "application/octet-stream")
 
 
-def models(paths: Iterable[str]) -> tuple[str, ...]:
-    """Model files, likeliest first: named model, then near the project's root."""
+def models(formats: Mapping[str, ModelFormat]) -> tuple[str, ...]:
+    """Models by path, likeliest first: those that load by themselves, named model, then near the
+    project's root. What is in an MLflow folder is not a model beside it."""
+    folders = [path for path, found in formats.items() if found.name == "MLflow"]
+    inner = tuple(f"{folder}/" for folder in folders)
 
-    def rank(path: str) -> tuple[int, int, int, str]:
-        pure = PurePosixPath(path)
+    def rank(path: str) -> tuple[bool, bool, bool, int, str]:
+        pure, found = PurePosixPath(path), formats[path]
         return (
-            "model" not in pure.stem.lower(),
-            MODEL_SUFFIXES.index(pure.suffix.lower()),
-            len(pure.parts),
+            not found.loads, "model" not in pure.stem.lower(), bool(found.trust), len(pure.parts),
             path,
-        )
+        )  # fmt: skip
 
-    found = [p for p in paths if PurePosixPath(p).suffix.lower() in MODEL_SUFFIXES]
-    return tuple(sorted(found, key=rank))
+    return tuple(sorted((p for p in formats if not p.startswith(inner)), key=rank))
 
 
 def samples(paths: Iterable[str]) -> tuple[str, ...]:

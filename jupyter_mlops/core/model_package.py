@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .errors import InvalidError
 
@@ -17,16 +17,22 @@ class Handler:
     ``{"data": {…}}`` as keyword arguments; the answer is ``{"result": …}``.
     ``r``: ``function`` of the R file ``path``, or its ``predict_fn``, is called with a data frame
     and the model, which its ``model_fn`` or ``readRDS`` loads.
+    ``default``: no file; the model is loaded by its format, and its own ``predict`` answers.
     """
 
     kind: str
     path: str
-    """Below the project's folder, so of the snapshot's workspace."""
+    """Below the project's folder, so of the snapshot's workspace; empty for ``default``."""
     function: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("inference", "function", "r"):
+        if self.kind not in ("default", "inference", "function", "r"):
             raise InvalidError(f"A handler of kind {self.kind!r} is not known.")
+        if bool(self.path) == (self.kind == "default"):
+            raise InvalidError(
+                "A handler is a Python or R file, or of the kind `default` and has none.",
+                "Name the file that answers requests, or leave it out.",
+            )
         if self.kind == "function" and not self.function:
             raise InvalidError(
                 f"Which function of {self.path} answers requests?", "Name it with --function."
@@ -65,6 +71,8 @@ class ContractReport:
     image: str
     created: str
     checks: tuple[Check, ...]
+    notes: tuple[str, ...] = ()
+    """What no check decides, and whoever gets the package must know."""
 
     @property
     def passed(self) -> bool:
@@ -90,7 +98,16 @@ class ModelPackage:
     sample: Sample
     layer_size: int = 0
     """Bytes that the serving layer added."""
+    format: str = ""
+    """Of the model: ``skops``, ``ONNX``, ``MLflow``, …; empty for one that only its handler
+    knows."""
+    trust: str = ""
+    """Why only those should load the model who trust its author; empty when anyone may."""
     report: ContractReport | None = None
+
+    @property
+    def trusted_only(self) -> bool:
+        return bool(self.trust)
 
 
 @dataclass(frozen=True)
@@ -102,3 +119,7 @@ class Candidates:
     samples: tuple[str, ...]
     functions: dict[str, tuple[str, ...]]
     """Of each Python file: the functions it defines at top level."""
+    formats: dict[str, str] = field(default_factory=dict)
+    """Of each model that needs no handler: its format."""
+    trust: dict[str, str] = field(default_factory=dict)
+    """Of each model that only those should load who trust its author: why."""

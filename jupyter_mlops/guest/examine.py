@@ -1,18 +1,17 @@
 """Runs in an image: what a handler's file defines, and which modules it needs that are missing.
 
-``python -I -c <this> FOLDER FILE``: reads FILE and, through its imports, its neighbours below
-FOLDER; prints one line of JSON ``{"functions", "missing", "error", "used"}``. Standard library
-only, 3.8 or newer; nothing of the user's is imported or run.
+Standard library only, 3.8 or newer; nothing of the user's is imported or run.
 """
 
 import ast
 import importlib.util
-import json
 import os
 import sys
 
 
-def main(folder, first):
+def look(folder, first):
+    """``{"functions", "missing", "error", "used"}`` of the file ``first`` and, through its
+    imports, of its neighbours below ``folder``."""
     answer = {"functions": [], "missing": [], "error": "", "used": []}
     todo, seen = [first], set()
     while todo:
@@ -37,7 +36,7 @@ def main(folder, first):
             elif not available(name.split(".")[0]):
                 answer["missing"].append({"module": name.split(".")[0], "file": path, "line": line})
     answer["used"] = sorted(seen)
-    print(json.dumps(answer))
+    return answer
 
 
 def defined(tree):
@@ -115,7 +114,3 @@ def available(module):
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError, AttributeError):
         return False
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])

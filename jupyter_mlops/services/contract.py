@@ -66,7 +66,8 @@ class Contract:
         finally:
             await to_the_end(anyio.to_thread.run_sync(_remove, folder))
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return ContractReport(package.image, created, tuple(checks))
+        notes = (f"Trusted only: {package.trust}.",) if package.trust else ()
+        return ContractReport(package.image, created, tuple(checks), notes)
 
     async def _running(
         self, engine: Engine, running: Running, package: ModelPackage, progress: Progress

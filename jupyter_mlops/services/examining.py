@@ -1,53 +1,75 @@
-"""Whether a handler can work in a snapshot's image, found out before anything is built."""
+"""Whether a handler and a model can work in a snapshot's image, found before anything is built."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 
 from ..core.errors import EngineError, InvalidError
-from ..core.handlers import INFERENCE_FUNCTIONS, LOADED_SUFFIXES
-from ..core.layout import ENV_PREFIX, LABEL_KIND, LABEL_OWNER
+from ..core.handlers import INFERENCE_FUNCTIONS
+from ..core.layout import ENV_PREFIX, LABEL_KIND, LABEL_OWNER, MODEL_DIR
+from ..core.model_formats import untrusted
 from ..core.model_package import Handler
-from ..core.ports import ContainerSpec, Engine
+from ..core.ports import ContainerSpec, Engine, Mount
 from .assembling import GUEST, archive
-from .package_files import PackageFiles, code_tar
+from .model_problems import check_trial
+from .package_files import PackageFiles, SampleFiles, in_project, link_model
+from .package_spec import described
 from .temporary_containers import remove_temporary, temporary_name
 
-_FOLDER = "mlops-examine"
-_SCRIPTS = "mlops-scripts"
-_EXAMINE = ("examine.py", "examine.R")
+_FOLDER = "/mlops-examine"
+_MARK = "mlops-trial: "
 _NO_R = 3
-_PYTHON = (f"{ENV_PREFIX}/bin/python", "-I", "-B", f"/{_SCRIPTS}/examine.py")
+_PYTHON = (f"{ENV_PREFIX}/bin/python", "-I", "-B", f"{_FOLDER}/trial.py")
 _R = (
     f"command -v Rscript >/dev/null || exit {_NO_R}; "
-    f'exec Rscript --no-init-file /{_SCRIPTS}/examine.R "$0" "$@"'
+    f'exec Rscript --no-init-file {_FOLDER}/examine.R {_FOLDER}/code "$0"'
 )
 
 
 async def examine(
-    engine: Engine, image: str, files: PackageFiles, handler: Handler, owner: str
-) -> list[str]:
-    """Read the handler with the image's own Python or R; returns the project's files it uses.
+    engine: Engine,
+    image: str,
+    files: PackageFiles,
+    handler: Handler,
+    sample: SampleFiles,
+    owner: str,
+    root: Path,
+    scratch: Path,
+) -> tuple[list[str], str]:
+    """Read the handler with the image's own Python or R, and where no ``model_fn`` does, load the
+    model and answer the sample, in a container without network.
 
     Only the image knows which syntax its Python reads and which import names its packages have.
-    Raises InvalidError that names what is missing.
+    ``root`` is the unpacked project, ``scratch`` a folder that is not there yet. Returns the
+    modules of the project that the handler uses, and why the model is for those only who trust
+    its author. Raises InvalidError that names what is missing.
     """
-    answer = await _ask(engine, image, files, handler, owner)
+    answer = await _ask(engine, image, files, handler, sample, owner, scratch)
     if answer["error"]:
         raise InvalidError(
             f"The handler cannot be read: {answer['error']}.", "Correct the file and freeze again."
         )
-    _check_functions(handler, answer["functions"], files)
-    _check_modules(handler, answer["missing"])
-    return list(answer["used"])
+    if handler.path:
+        _check_functions(handler, answer["functions"], files)
+        await anyio.to_thread.run_sync(_check_modules, handler, answer["missing"], root)
+    if answer.get("trial"):
+        check_trial(answer["trial"], handler, files)
+    return list(answer["used"]), files.trust or untrusted(answer.get("untrusted", ()))
 
 
 async def _ask(
-    engine: Engine, image: str, files: PackageFiles, handler: Handler, owner: str
+    engine: Engine,
+    image: str,
+    files: PackageFiles,
+    handler: Handler,
+    sample: SampleFiles,
+    owner: str,
+    scratch: Path,
 ) -> dict[str, Any]:
     name = temporary_name("probe")
     spec = ContainerSpec(
@@ -55,36 +77,60 @@ async def _ask(
         name=name,
         labels={LABEL_KIND: "probe", LABEL_OWNER: owner},
         entrypoint=("/bin/sh", "-c", _R) if handler.kind == "r" else _PYTHON,
-        command=(f"/{_FOLDER}", files.handler),
+        command=(files.handler,) if handler.kind == "r" else (_FOLDER, MODEL_DIR),
+        mounts=(Mount(str(scratch), MODEL_DIR, read_only=True),),
         tmpfs={"/tmp": "mode=1777"},
         network="none",
         user="0:0",
     )
+    request = {
+        "handler": {"kind": handler.kind, "path": files.handler},
+        "format": {
+            **described(files.format),
+            "modules": list(files.format.modules) if files.format else [],
+        },
+        "content_type": sample.content_type,
+        "accept": sample.accept,
+    }
     try:
+        await anyio.to_thread.run_sync(link_model, files, scratch)
         container = await engine.create(spec)
-        tar = await anyio.to_thread.run_sync(code_tar, files, _FOLDER)
+        tar = await anyio.to_thread.run_sync(_tools, files, sample, request)
         await engine.put_archive(container, "/", tar)
-        scripts = {f"/{_SCRIPTS}/{name}": (GUEST / name).read_bytes() for name in _EXAMINE}
-        await engine.put_archive(container, "/", archive(scripts))
         await engine.start(container)
         code = await engine.wait(container)
         said = (await engine.logs(container)).strip()
     finally:
         await remove_temporary(engine, name)
-    last = said.rpartition("\n")[2]
-    if handler.kind == "r" and code == _NO_R:
-        raise InvalidError(
-            f"{handler.path} is R, and the snapshot's environment has no R.",
-            "Add a package of R to the environment.",
-        )
+    if handler.kind == "r":
+        if code == _NO_R:
+            raise InvalidError(
+                f"{handler.path} is R, and the snapshot's environment has no R.",
+                "Add a package of R to the environment.",
+            )
+        said = _MARK + said.rpartition("\n")[2]
+    _, mark, last = said.rpartition(_MARK)
     try:
-        answer: dict[str, Any] = json.loads(last)
+        answer: dict[str, Any] = json.loads(last.partition("\n")[0] if mark else "")
     except ValueError:
         raise EngineError(
-            f"The handler could not be looked at in the image (exit code {code}): {last[:200]}",
-            f"The image needs Python 3.8 or later at {ENV_PREFIX}/bin/python, and R for R.",
+            f"The handler could not be looked at in the image (exit code {code}): {said[-300:]}",
+            f"The image needs Python 3.8 or later at {ENV_PREFIX}/bin/python, R for R, and memory "
+            "for the model.",
         ) from None
     return answer
+
+
+def _tools(files: PackageFiles, sample: SampleFiles, request: Mapping[str, Any]) -> bytes:
+    held = {f"{_FOLDER}/code/{path}": file.read_bytes() for path, file in files.code.items()}
+    held |= {
+        f"{_FOLDER}/serve/{path.name}": path.read_bytes() for path in (GUEST / "serve").glob("*.py")
+    }
+    for name in ("examine.py", "examine.R", "trial.py"):
+        held[f"{_FOLDER}/{name}"] = (GUEST / name).read_bytes()
+    held[f"{_FOLDER}/request.json"] = json.dumps(request).encode()
+    held[f"{_FOLDER}/sample"] = sample.body
+    return archive(held)
 
 
 def _check_functions(handler: Handler, defined: Sequence[str], files: PackageFiles) -> None:
@@ -109,14 +155,12 @@ def _check_functions(handler: Handler, defined: Sequence[str], files: PackageFil
             f"{handler.path} defines transform_fn and also input_fn, predict_fn or output_fn.",
             "Keep one way of the two.",
         )
-    if "model_fn" not in own:
-        loaded = [name for name in files.model if name.lower().endswith(LOADED_SUFFIXES)]
-        if len(loaded) != 1:
-            raise InvalidError(
-                f"{handler.path} defines no model_fn, and of the model files "
-                f"({', '.join(files.model)}) not exactly one ends in {', '.join(LOADED_SUFFIXES)}.",
-                "Define model_fn(model_dir), which loads and returns the model.",
-            )
+    if "model_fn" not in own and not described(files.format):
+        raise InvalidError(
+            f"{handler.path} defines no model_fn, and the model files "
+            f"({', '.join(files.model)}) are not one model that loads without it.",
+            "Define model_fn(model_dir), which loads and returns the model.",
+        )
 
 
 def _check_r(handler: Handler, defined: Sequence[str], files: PackageFiles) -> None:
@@ -130,13 +174,22 @@ def _check_r(handler: Handler, defined: Sequence[str], files: PackageFiles) -> N
         )
 
 
-def _check_modules(handler: Handler, missing: Sequence[Mapping[str, Any]]) -> None:
+def _check_modules(handler: Handler, missing: Sequence[Mapping[str, Any]], root: Path) -> None:
     if not missing:
         return
     first = missing[0]
-    names = ", ".join(dict.fromkeys(str(entry["module"]) for entry in missing))
+    names = list(dict.fromkeys(str(entry["module"]) for entry in missing))
+    said = f"{first['file']}, line {first['line']}, imports {', '.join(names)}"
+    ours = {name: place for name in names if (place := in_project(root, name))}
+    if ours:
+        places = ", ".join(ours.values())
+        raise InvalidError(
+            f"{said}, which is in the project at {places}, but not beside {handler.path}: only "
+            "what is beside the handler, or in packages there, goes into the package.",
+            f"Move {places} into the folder of {handler.path} and freeze again.",
+        )
     raise InvalidError(
-        f"{first['file']}, line {first['line']}, imports {names}, which the snapshot's environment "
-        f"does not have, and which is not beside {handler.path}.",
+        f"{said}, which the snapshot's environment does not have, and which is not beside "
+        f"{handler.path}.",
         "Install it in the kernel, or put its file into the handler's folder, and freeze again.",
     )

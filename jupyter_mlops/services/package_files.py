@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import gzip
-import io
 import tarfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from ..core.errors import InvalidError
 from ..core.handlers import check_sample, content_type, is_r
+from ..core.model_formats import MLFLOW_FILE, ModelFormat, of_files, trust_of
 from ..core.model_package import Handler
 
 CODE = "code"
 """The folder of the handler in model.tar.gz, by SageMaker's convention."""
 
+MODEL_IGNORE = ".modelignore"
+"""In the project's folder: what no package takes, in gitignore's syntax."""
+
 _MOST_MODULES = 1000
+_EDGE = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,11 @@ class PackageFiles:
     code: dict[str, Path]
     """By their place below ``code/``: the handler, its neighbours, and packages beside it."""
     handler: str
-    """A key of ``code``."""
+    """A key of ``code``; empty where no file answers requests."""
+    format: ModelFormat | None = None
+    """Of the model, where we know it."""
+    trust: str = ""
+    """Why only those should load the model who trust its author; empty when anyone may."""
 
     def used(self, modules: Sequence[str]) -> PackageFiles:
         """Only the handler's direct neighbours, and whole packages of which a module is used."""
@@ -37,7 +46,7 @@ class PackageFiles:
             for path, file in self.code.items()
             if "/" not in path or PurePosixPath(path).parts[0] in tops
         }
-        return PackageFiles(self.model, kept, self.handler)
+        return replace(self, code=kept)
 
 
 @dataclass(frozen=True)
@@ -55,14 +64,30 @@ def find(root: Path, model: Sequence[str], handler: Handler) -> PackageFiles:
             "The package has no model.", "Name the file that the notebook saved the model in."
         )
     models: dict[str, Path] = {}
+    ignored = _ignored(root)
     for path in model:
-        for name, file in _model(root, path).items():
-            if name in models or name == CODE or name.startswith(CODE + "/"):
+        for name, file in _model(root, path, ignored).items():
+            ours = handler.path and (name == CODE or name.startswith(CODE + "/"))
+            if name in models or ours:
                 raise InvalidError(
                     f"{path} would be {name} in the package, which is taken already.",
                     "Rename one of the files, or choose only one of them.",
                 )
             models[name] = file
+
+    def read(name: str) -> bytes:
+        file = models[name]
+        with file.open("rb") as stream:
+            return stream.read() if name == MLFLOW_FILE else edges(stream, file.stat().st_size)
+
+    found = of_files(list(models), read)
+    trust = trust_of(list(models), read)
+    if found is not None and found.trust and not trust:
+        trust = found.trust
+    if handler.kind == "default":
+        if found is None or not found.loads:
+            raise InvalidError(_no_handler(models, found), _WRITE_A_HANDLER)
+        return PackageFiles(models, {}, "", found, trust)
     file = existing(root, handler.path, "handler")
     if handler.kind == "r" and not is_r(file.name):
         raise InvalidError(f"The handler {handler.path} is no R file.", "Name one that ends in .R.")
@@ -70,7 +95,38 @@ def find(root: Path, model: Sequence[str], handler: Handler) -> PackageFiles:
         raise InvalidError(
             f"The handler {handler.path} is no Python file.", "Name a file that ends in .py."
         )
-    return PackageFiles(models, _modules(file.parent, file.suffix), file.name)
+    code = {
+        path: module
+        for path, module in _modules(file.parent, file.suffix).items()
+        if module == file or not ignored(module.relative_to(root).as_posix())
+    }
+    return PackageFiles(models, code, file.name, found, trust)
+
+
+_WRITE_A_HANDLER = (
+    "Write an inference.py with model_fn(model_dir), which loads and returns the model, and choose "
+    "it as the handler."
+)
+
+
+def _no_handler(models: Mapping[str, Path], found: ModelFormat | None) -> str:
+    if found is not None:
+        return f"A model in the format {found.name} does not load by itself: it needs its code."
+    names = ", ".join(sorted(models)[:5])
+    return f"Which of the model files ({names}) is the model, and in which format, is not known."
+
+
+def _ignored(root: Path) -> Callable[[str], bool]:
+    """Which paths of the project ``.modelignore`` leaves out. Raises InvalidError."""
+    from pathspec import GitIgnoreSpec
+
+    file = root / MODEL_IGNORE
+    try:
+        lines = file.read_text().splitlines() if file.is_file() else []
+        spec = GitIgnoreSpec.from_lines(lines)
+    except ValueError as error:  # Also what is not UTF-8.
+        raise InvalidError(f"{MODEL_IGNORE} cannot be read: {error}.") from None
+    return lambda path: bool(spec.match_file(path))
 
 
 def sample(root: Path, path: str, expected: str, given_type: str) -> SampleFiles:
@@ -112,14 +168,17 @@ def existing(root: Path, path: str, role: str) -> Path:
     return at
 
 
-def _model(root: Path, path: str) -> dict[str, Path]:
-    """One model file by its name, or the files of a folder by their paths in it."""
+def _model(root: Path, path: str, ignored: Callable[[str], bool]) -> dict[str, Path]:
+    """One model file by its name, or the files of a folder by their paths in it, without what
+    ``.modelignore`` leaves out."""
     found = existing(root, path, "model")
     if found.is_file():
         return {found.name: found}
     files = {}
     for file in sorted(found.rglob("*")):
         name = file.relative_to(found).as_posix()
+        if ignored(file.relative_to(root).as_posix()):
+            continue
         if file.is_symlink():
             raise InvalidError(
                 f"{path}/{name} is a link.",
@@ -128,7 +187,10 @@ def _model(root: Path, path: str) -> dict[str, Path]:
         if file.is_file():
             files[name] = file
     if not files:
-        raise InvalidError(f"The folder {path}, which is to be the model, is empty.")
+        raise InvalidError(
+            f"The folder {path}, which is to be the model, is empty.",
+            f"Save the model in it and freeze again; what {MODEL_IGNORE} names does not count.",
+        )
     return files
 
 
@@ -191,13 +253,30 @@ def extract(archive: Path, folder: Path) -> None:
     folder.chmod(0o755)
 
 
-def code_tar(files: PackageFiles, folder: str) -> bytes:
-    """The code alone, below ``folder``, for a look at it inside a container (blocks)."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for path, file in files.code.items():
-            content = file.read_bytes()
-            info = tarfile.TarInfo(f"{folder}/{path}")
-            info.size, info.mode = len(content), 0o644
-            tar.addfile(info, io.BytesIO(content))
-    return out.getvalue()
+def edges(stream: IO[bytes], size: int) -> bytes:
+    """The first and the last 64 KiB of a file (blocks): they tell its format."""
+    head = stream.read(_EDGE)
+    if size <= _EDGE:
+        return head
+    stream.seek(max(_EDGE, size - _EDGE))
+    return head + stream.read(_EDGE)
+
+
+def link_model(files: PackageFiles, folder: Path) -> None:
+    """The model files at their places below ``folder``, without copying them (blocks)."""
+    for name, file in files.model.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.hardlink_to(file)
+        target.chmod(0o644)
+    for place in (folder, *(p for p in folder.rglob("*") if p.is_dir())):
+        place.chmod(0o755)
+
+
+def in_project(root: Path, module: str) -> str:
+    """Where in the project a top-level module is; empty when nowhere (blocks)."""
+    for name in (f"{module}.py", f"{module}/__init__.py"):
+        for file in sorted(root.rglob(name)):
+            if file.is_file():
+                return file.relative_to(root).as_posix()
+    return ""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import json
 import shutil
-import tarfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
@@ -16,7 +13,6 @@ from typing import Protocol
 
 import anyio.to_thread
 
-from ..core import handlers
 from ..core.environment import check_name
 from ..core.errors import ConflictError, InvalidError, NotFoundError
 from ..core.layout import (
@@ -25,7 +21,6 @@ from ..core.layout import (
     LABEL_OWNER,
     LABEL_PREFIX,
     LABEL_REVISION,
-    SERVE_SPEC,
 )
 from ..core.model_package import Candidates, ContractReport, Handler, ModelPackage, Sample
 from ..core.ports import Blobs, Engine, EngineProvider, ImageConfig, Progress, Store
@@ -36,11 +31,9 @@ from .blob_use import release, used
 from .contract import Contract
 from .ending import to_the_end
 from .examining import examine
+from .package_candidates import candidates
 from .package_files import PackageFiles, SampleFiles, find, sample, write_archive
-
-_WARM_UP_LIMIT = 256 * 1024
-"""Bytes of a sample that the image carries, so that workers warm up before the first caller."""
-_SOURCE_LIMIT = 1024 * 1024
+from .package_spec import spec, with_id
 
 
 class SnapshotFiles(Protocol):
@@ -110,7 +103,7 @@ class Packaging:
         """Which of the snapshot's files can play which part."""
         snapshot = await self._snapshots.get(snapshot_id)
         content = await self._snapshots.member(snapshot, "workspace")
-        return await anyio.to_thread.run_sync(_candidates, content)
+        return await anyio.to_thread.run_sync(candidates, content)
 
     async def list(self, limit: int | None = None, after: str = "") -> list[ModelPackage]:
         """Newest first."""
@@ -173,6 +166,7 @@ class Packaging:
             )
         folder = self._blobs.scratch()
         packed = self._blobs.scratch()
+        tried = self._blobs.scratch()
         try:
             await self._snapshots.unpack(snapshot, folder)
             files = await anyio.to_thread.run_sync(find, folder, model, handler)
@@ -180,12 +174,14 @@ class Packaging:
                 _sample, folder, sample, expected, content_type
             )
             _check_request(handler, sample, request)
-            progress.phase("handler", f"Looking at {handler.path} in the image")
-            used = await examine(engine, image.id, files, handler, self._settings.owner)
-            files = files.used(used)
+            progress.phase("handler", f"Trying {handler.path or 'the model'} in the image")
+            used, trust = await examine(
+                engine, image.id, files, handler, request, self._settings.owner, folder, tried
+            )
+            files = replace(files.used(used), trust=trust)
             progress.phase("model", f"Packing {', '.join(files.model)}")
             digest = await anyio.to_thread.run_sync(_pack, files, packed)
-            layer = serving_layer(_spec(snapshot, name, handler, files, request, digest))
+            layer = serving_layer(spec(snapshot, name, handler, files, request, digest))
             parts = _Parts(snapshot, image.id, name, handler, files, request, packed, digest, layer)
             known = await self._store.packages.get(parts.id)
             if known is not None and await engine.image(known.image) is not None:
@@ -195,7 +191,8 @@ class Packaging:
             return await self._finish(engine, parts, image.size)
         finally:
             packed.unlink(missing_ok=True)
-            await to_the_end(anyio.to_thread.run_sync(_remove, folder))
+            # In one go: of two, the second would not be reached when this task is cancelled.
+            await to_the_end(anyio.to_thread.run_sync(_remove, folder, tried))
 
     async def _finish(self, engine: Engine, parts: _Parts, base_size: int) -> ModelPackage:
         """Image, blobs and record; all of them or none."""
@@ -204,7 +201,7 @@ class Packaging:
         made: list[str] = []
         try:
             image_id = await assemble(
-                engine, parts.image, _with_id(parts), self._image_config(parts, ref),
+                engine, parts.image, with_id(parts.layer, parts.id), self._image_config(parts, ref),
                 self._settings.owner,
             )  # fmt: skip
             size = parts.archive.stat().st_size
@@ -233,6 +230,8 @@ class Packaging:
                     parts.sample.accept,
                 ),
                 layer_size=grown if grown > 0 else sum(map(len, parts.layer.values())),
+                format=parts.files.format.name if parts.files.format else "",
+                trust=parts.files.trust,
             )
             await self._store.packages.save(package)
             return package
@@ -289,27 +288,6 @@ class Packaging:
         await release(self._store, self._blobs, [package.model, sample.body, sample.expected or ""])
 
 
-def _candidates(workspace: bytes) -> Candidates:
-    paths: list[str] = []
-    functions: dict[str, tuple[str, ...]] = {}
-    with tarfile.open(fileobj=io.BytesIO(workspace), mode="r:gz") as tar:
-        for member in tar:
-            if not member.isreg():
-                continue
-            paths.append(member.name)
-            code = member.name.endswith(".py") or handlers.is_r(member.name)
-            if code and member.size <= _SOURCE_LIMIT:
-                source = tar.extractfile(member)
-                content = source.read() if source else b""
-                functions[member.name] = handlers.functions(content, member.name)
-    return Candidates(
-        models=handlers.models(paths),
-        handlers=handlers.handlers(functions),
-        samples=handlers.samples(paths),
-        functions=functions,
-    )
-
-
 def _sample(root: Path, path: str, expected: str, content_type: str) -> SampleFiles:
     return sample(root, path, expected, content_type)
 
@@ -328,57 +306,6 @@ def _check_request(handler: Handler, path: str, request: SampleFiles) -> None:
         )
 
 
-def _spec(
-    snapshot: Snapshot,
-    name: str,
-    handler: Handler,
-    files: PackageFiles,
-    request: SampleFiles,
-    model: str,
-) -> bytes:
-    """serve.json: what the serving layer serves, and where it comes from."""
-    described: dict[str, str] = {
-        "content_type": request.content_type,
-        "accept": request.accept,
-    }
-    if len(request.body) <= _WARM_UP_LIMIT:
-        described["body"] = base64.b64encode(request.body).decode()
-    spec = {
-        "schema": 1,
-        "name": name,
-        "model": model,
-        "model_schema": _schema(files.code[files.handler].with_name("schema.json")),
-        "handler": {
-            "kind": handler.kind,
-            "path": files.handler,
-            "function": handler.function,
-        },
-        "sample": described,
-        "model_files": sorted(files.model),
-        "snapshot": {
-            "id": snapshot.id,
-            "environment": snapshot.environment,
-            "revision": snapshot.revision,
-            "image": snapshot.image,
-        },
-    }
-    return json.dumps(spec, sort_keys=True, indent=1).encode()
-
-
-def _with_id(parts: _Parts) -> dict[str, bytes]:
-    """The layer that says which package it is; the id is made of the layer that does not."""
-    spec = json.loads(parts.layer[SERVE_SPEC]) | {"package": parts.id}
-    return parts.layer | {SERVE_SPEC: json.dumps(spec, sort_keys=True, indent=1).encode()}
-
-
-def _schema(file: Path) -> object:
-    """What the export of a live variable wrote beside its handler; null without one."""
-    try:
-        return json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
 def _pack(files: PackageFiles, target: Path) -> str:
     write_archive(files, target)
     hashed = hashlib.sha256()
@@ -388,8 +315,9 @@ def _pack(files: PackageFiles, target: Path) -> str:
     return "sha256:" + hashed.hexdigest()
 
 
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _digest(content: bytes) -> str:

@@ -951,12 +951,18 @@ export interface components {
          * @description Files of a project that can play a part in a package, likeliest first.
          */
         Candidates: {
+            formats?: {
+                [key: string]: string;
+            };
             functions: {
                 [key: string]: string[];
             };
             handlers: string[];
             models: string[];
             samples: string[];
+            trust?: {
+                [key: string]: string;
+            };
         };
         /**
          * Capabilities
@@ -1070,6 +1076,8 @@ export interface components {
             checks: components["schemas"]["Check"][];
             created: string;
             image: string;
+            /** @default [] */
+            notes: string[];
         };
         /**
          * CreateBase
@@ -1410,12 +1418,13 @@ export interface components {
          *     ``{"data": {…}}`` as keyword arguments; the answer is ``{"result": …}``.
          *     ``r``: ``function`` of the R file ``path``, or its ``predict_fn``, is called with a data frame
          *     and the model, which its ``model_fn`` or ``readRDS`` loads.
+         *     ``default``: no file; the model is loaded by its format, and its own ``predict`` answers.
          */
         Handler: {
             /** @default  */
             function: string;
             kind: string;
-            /** @description Below the project's folder, so of the snapshot's workspace. */
+            /** @description Below the project's folder, so of the snapshot's workspace; empty for ``default``. */
             path: string;
         };
         /** Imported */
@@ -1661,6 +1670,8 @@ export interface components {
         /** ModelPackage */
         ModelPackage: {
             created: string;
+            /** @default  */
+            format: string;
             handler: components["schemas"]["Handler"];
             id: string;
             image: string;
@@ -1676,6 +1687,8 @@ export interface components {
             report: components["schemas"]["ContractReport"] | null;
             sample: components["schemas"]["Sample"];
             snapshot: string;
+            /** @default  */
+            trust: string;
         };
         /**
          * ModelVariable

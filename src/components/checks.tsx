@@ -31,6 +31,11 @@ export function Checks(props: {
               report.checks.length
             )}
       </p>
+      {(report.notes ?? []).map(note => (
+        <p key={note} className="jp-MLOpsField-help jp-mod-warn">
+          {note}
+        </p>
+      ))}
       <ul>
         {report.checks.map(check => (
           <li

@@ -15,12 +15,15 @@ export function ModelStep(props: {
   if (!candidates) {
     return <p>{trans.__('Looking through the files of the snapshot…')}</p>;
   }
+  // Models in formats that load by themselves need no handler.
+  const format = candidates.formats?.[choice.model];
   const missing = [
     !candidates.models.length &&
       trans.__(
         'No model file was found. Save the model into the project, for example with joblib.dump(model, "model.joblib"), and freeze again.'
       ),
     !candidates.handlers.length &&
+      !format &&
       trans.__(
         'No handler was found. Add a file inference.py with a function that answers a request, and freeze again.'
       ),
@@ -60,7 +63,7 @@ export function ModelStep(props: {
       {model.trustedOnly && (
         <p className="jp-MLOpsField-help jp-mod-warn">
           {trans.__(
-            'Trusted only: loading this file runs what is in it. Give it only to those who trust its author.'
+            'Trusted only: loading this model can run what is in it. Give it only to those who trust its author.'
           )}
         </p>
       )}
@@ -68,6 +71,7 @@ export function ModelStep(props: {
         label={trans.__('Handler')}
         help={trans.__('The Python file that answers requests.')}
         value={choice.handler}
+        empty={format && trans.__('None: the model’s own predict (%1)', format)}
         choices={candidates.handlers}
         onChange={value => model.choose({ handler: value, function: '' })}
       />

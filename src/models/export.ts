@@ -37,6 +37,9 @@ export interface IModelChoice {
 
 /** How the chosen handler is called. */
 function handlerKind(choice: IModelChoice): string {
+  if (!choice.handler) {
+    return 'default';
+  }
   if (/\.r$/i.test(choice.handler)) {
     return 'r';
   }
@@ -209,8 +212,9 @@ export class ExportModel {
 
   /** Loading the model runs what is in it: for those alone who trust its author. */
   get trustedOnly(): boolean {
+    const trust = this.candidates?.trust ?? {};
     return (
-      this._models().some(path => /\.(joblib|pkl|pickle|pth?)$/.test(path)) ||
+      this._models().some(path => !!trust[path]) ||
       (!!this.live?.trusted_only && this.choice.model === this.live.model[0])
     );
   }

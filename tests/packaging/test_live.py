@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +14,11 @@ import pytest
 from traitlets.config import Config
 
 import jupyter_mlops
+from jupyter_mlops.core import model_formats
+from jupyter_mlops.core.errors import InvalidError
 from jupyter_mlops.core.model_package import Handler
+from jupyter_mlops.services.contract_checks import requesting
+from jupyter_mlops.services.package_spec import described
 from tests.parts.jupyter_process import JupyterProcess, Tab
 from tests.parts.registry import free_port
 from tests.parts.services import Recorder, open_services, run_apart
@@ -23,7 +28,7 @@ pytestmark = pytest.mark.docker
 SERVE = Path(jupyter_mlops.__file__).parent / "guest" / "serve"
 LIBRARIES = (
     "ipykernel", "scikit-learn", "pandas", "skops", "xgboost-cpu", "lightgbm", "statsmodels",
-    "skl2onnx", "onnxruntime",
+    "skl2onnx", "onnxruntime", "safetensors", "mlflow-skinny",
 )  # fmt: skip
 
 CELL = """
@@ -102,6 +107,85 @@ for name, kind in (("sample.json", "json"), ("sample.csv", "csv"), ("sample.npy"
 """
 
 
+BY_FORMAT = """
+import json, os, sys
+sys.path.insert(0, "guest")
+from serve import handlers
+
+sample = json.load(open("files/sample.json"))
+rows = sample["dataframe_split"]["data"]
+lines = ["a,b,c"] + [",".join(map(str, row)) for row in rows]
+bodies = [
+    (json.dumps(sample), "application/json"), (json.dumps({"instances": rows}), "application/json"),
+    ("\\n".join(lines), "text/csv"),
+]
+answers = {}
+for file, described in json.load(open("files/formats.json")).items():
+    folder = os.path.join("files", file) if described["name"] == "MLflow" else "files"
+    spec = {"handler": {"kind": "default"}, "format": described}
+    handler = handlers.load(spec, folder, "application/json")
+    answers[file] = [json.loads(handler(b.encode(), kind, "", "")[2]) for b, kind in bodies]
+print(json.dumps(answers))
+"""
+FILES = """
+import subprocess, sys
+import os, joblib, mlflow.sklearn, skops.io, safetensors.numpy
+from mlflow.models import infer_signature
+
+class Total(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return model_input.sum(axis=1)
+
+os.makedirs("files", exist_ok=True)
+signature = infer_signature(X, y)
+skops.io.dump(pipe, "files/pipe.skops")
+joblib.dump(pipe, "files/pipe.joblib")
+booster.save_model("files/booster.ubj")
+boosted.save_model("files/boosted.json")
+leaves.save_model("files/leaves.txt")
+ols.save("files/ols.pickle")
+with open("files/graph.onnx", "wb") as file:
+    file.write(graph.SerializeToString())
+mlflow.sklearn.save_model(pipe, "files/mlflow", signature=signature, pip_requirements=[])
+mlflow.pyfunc.save_model(
+    "files/pyfunc", python_model=Total(), signature=signature, pip_requirements=[]
+)
+safetensors.numpy.save_file({"weights": np.ones(3)}, "files/w.safetensors")
+X[:3].to_json("files/sample.json", orient="split", index=False)
+sample = {"dataframe_split": json.loads(open("files/sample.json").read())}
+answers = {
+    "pipe.skops": pipe.predict(X[:3]), "pipe.joblib": pipe.predict(X[:3]),
+    "booster.ubj": booster.predict(xgboost.DMatrix(X[:3])), "boosted.json": boosted.predict(X[:3]),
+    "leaves.txt": leaves.predict(X[:3]), "ols.pickle": ols.predict(X[:3]),
+    "graph.onnx": line.predict(rows[:3].astype(np.float32)).reshape(-1, 1),
+    "mlflow": pipe.predict(X[:3]), "pyfunc": X[:3].sum(axis=1), "w.safetensors": rows[:3].sum(1),
+}
+answers = {name: np.asarray(answer).tolist() for name, answer in answers.items()}
+for name, content in {
+    "sample.json": sample, "answers.json": answers,
+    "two.json": {"instances": [[1, 2], [3, 4]]},
+    "other.json": {"dataframe_split": {"columns": ["a", "b", "d"], "data": [[1, 2, 3]]}},
+    "text.json": {"dataframe_split": {"columns": ["a", "b", "c"], "data": [[1, 2, "x"]]}},
+}.items():
+    with open("files/" + name, "w") as file:
+        json.dump(content, file)
+for name in answers:
+    with open("files/" + name.partition(".")[0] + "-answer.json", "w") as file:
+        json.dump(answers[name], file)
+with open("files/weighted.py", "w") as file:
+    file.write('''
+import os, numpy, safetensors.numpy
+
+def model_fn(folder):
+    return safetensors.numpy.load_file(os.path.join(folder, "w.safetensors"))["weights"]
+
+def predict_fn(data, weights):
+    return numpy.asarray(data) @ weights
+''')
+print("saved")
+"""
+
+
 @dataclass
 class Notebook:
     server: JupyterProcess
@@ -147,6 +231,7 @@ def notebook(services_config: Config, tmp_path_factory: Any) -> Iterator[Noteboo
     # What answers requests in a package, to be tried without making one of each model.
     shutil.copytree(SERVE, project / "guest" / "serve")
     (project / "served.py").write_text(SERVED)
+    (project / "by_format.py").write_text(BY_FORMAT)
     server = JupyterProcess(folder / "server", root, free_port(), dict(services_config.Mlops))
     server.start()
     try:
@@ -258,6 +343,93 @@ def test_what_cannot_be_exported_says_why(notebook: Notebook):
     notebook.tab.wait_for(number, "busy")
     assert "busy with a cell" in notebook.refused("pipe", "X")
     notebook.tab.wait_for(number)
+
+
+FORMATS = {
+    "pipe.skops": ("skops", ""),
+    "pipe.joblib": ("joblib", "pipe.joblib: loading it runs what is in it (a pickle)"),
+    "booster.ubj": ("XGBoost", ""),
+    "boosted.json": ("XGBoost", ""),
+    "leaves.txt": ("LightGBM", ""),
+    "ols.pickle": ("pickle", "ols.pickle: loading it runs what is in it (a pickle)"),
+    "graph.onnx": ("ONNX", ""),
+    "mlflow": ("MLflow", ""),
+    "pyfunc": ("MLflow", "python_model.pkl: loading it runs what is in it (a pickle)"),
+    "w.safetensors": ("safetensors", ""),
+}
+MISFITS = {
+    "two.json": "it has 2 columns, the model was fitted with 3",
+    "other.json": "it lacks c, and has d, which the model does not know",
+    "text.json": "could not convert string to float: 'x'",
+}
+
+
+def test_files_are_models_by_themselves(notebook: Notebook):
+    said = notebook.tab.run("import json\n" + FILES)
+    assert "saved" in said, said
+    root = notebook.root / "files"
+    formats = {}
+    for file, (name, _) in FORMATS.items():
+        if (root / file).is_dir():
+            found = model_formats.of_mlflow((root / file / "MLmodel").read_bytes())
+        else:
+            found = model_formats.of_file(file, (root / file).read_bytes())
+        assert found is not None and found.name == name
+        formats[file] = described(found)
+    formats.pop("w.safetensors")  # Only with its code.
+    (root / "formats.json").write_text(json.dumps(formats))
+    done = notebook.tab.run(
+        "done = subprocess.run([sys.executable, '-W', 'ignore', 'by_format.py'], "
+        "capture_output=True, text=True)\nprint(done.stdout, done.stderr[-2000:])"
+    )
+    answers = json.loads(done.strip().splitlines()[-1])
+    expected = json.loads((root / "answers.json").read_text())
+    for file in formats:
+        # As a table, as rows without names, as CSV.
+        assert len(answers[file]) == 3
+        for answer in answers[file]:
+            assert numbers(answer) == pytest.approx(numbers(expected[file]), rel=1e-5), file
+
+    async def packages() -> None:
+        services = open_services(notebook.config)
+        recorder = Recorder()
+        snapshot = await services.snapshots.create(notebook.kernel, "files", "", recorder)
+
+        async def make(file: str, sample: str = "sample.json") -> Any:
+            handler = Handler("default", "")
+            if file == "w.safetensors":
+                handler = Handler("inference", "files/weighted.py")
+            answer = f"files/{file.partition('.')[0]}-answer.json"
+            return await services.packaging.create(
+                snapshot.id, file.replace(".", "-"), [f"files/{file}"], handler,
+                f"files/{sample}", recorder, answer,
+            )  # fmt: skip
+
+        try:
+            found = await services.packaging.candidates(snapshot.id)
+            loads = {f"files/{name}": of for name, (of, _) in FORMATS.items() if name[0] != "w"}
+            assert {name: found.formats.get(name) for name in loads} == loads
+            assert {f"files/{name}" for name in FORMATS} <= set(found.models)
+            # MLflow's own files are no models beside it.
+            assert not [name for name in found.models if name.startswith("files/mlflow/")]
+            for file in ("pyfunc", "w.safetensors"):
+                of, trust = FORMATS[file]
+                made = await make(file)
+                assert (made.format, made.trust) == (of, trust)
+                report = await services.packaging.check(made.id, recorder)
+                assert report.passed, (file, [c for c in report.checks if not c.passed])
+                await services.packaging.delete(made.id)
+            for sample, reason in MISFITS.items():
+                with pytest.raises(InvalidError, match=re.escape(reason)) as raised:
+                    await make("pipe.skops", sample)
+                assert "X_test[:5]" in raised.value.hint
+            await services.snapshots.delete(snapshot.id)
+        finally:
+            await services.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(requesting, "BUSY_SECONDS", 0.3)
+        run_apart(packages())
 
 
 def test_from_the_variable_to_a_package_that_passes(notebook: Notebook):

@@ -55,6 +55,8 @@ async def test_candidates(services: Any, tiny_environment: Tiny, tmp_path: Path)
     assert found.functions["clean.py"] == ("load", "later")
     assert found.functions["broken.py"] == ()
     assert found.functions["inference.py"] == ("input_fn", "predict_fn")
+    assert found.formats == {"model.pkl": "pickle", "old/backup.joblib": "joblib"}
+    assert "loading it runs what is in it" in found.trust["model.pkl"]
 
 
 async def test_a_package_is_the_snapshot_and_one_thin_layer(
@@ -71,6 +73,8 @@ async def test_a_package_is_the_snapshot_and_one_thin_layer(
     assert made.id.startswith("p-") and len(made.id) == 18
     assert made.model_files == ("model.pkl",)
     assert 0 < made.layer_size < 1024 * 1024
+    assert made.format == "pickle"
+    assert made.trust == "model.pkl: loading it runs what is in it (a pickle)"
 
     engine = await services.engines.engine()
     image = await engine.image(made.ref)
@@ -142,7 +146,8 @@ def test_equal_layers_have_equal_bytes() -> None:
     assert len(archive(layer)) < 1024 * 1024
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+DEFAULT = Handler("default", "")
+REFUSED: dict[str, tuple[Any, ...]] = {
     "missing model": ({"model": ("other.pkl",)}, "no other.pkl"),
     "no model": ({"model": ()}, "has no model"),
     "outside": ({"model": ("../../etc/passwd",)}, "not a path in the project"),
@@ -192,6 +197,64 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"model": ("model.pkl", "a/model.pkl"), "a___model__pkl": b"x"},
         "is taken already",
     ),
+    "no handler": (
+        {"handler": DEFAULT, "model__pkl": b"csklearn.linear_model\nLinearRegression\n."},
+        "model.pkl needs sklearn, which the snapshot's environment does not have",
+        "%pip install scikit-learn",
+    ),
+    "no library": (
+        {"handler": DEFAULT, "model": ("m.onnx",), "m__onnx": b"x"},
+        "m.onnx needs onnxruntime",
+        "%pip install onnxruntime",
+    ),
+    "no mlflow": (
+        {"handler": DEFAULT, "model": ("ml",), "ml___MLmodel": "flavors: {python_function: {}}"},
+        "MLflow needs mlflow",
+        "%pip install mlflow",
+    ),
+    "no flavors": (
+        {"handler": DEFAULT, "model": ("ml",), "ml___MLmodel": "flavors"},
+        "does not say which flavors",
+        "Save the model again",
+    ),
+    "no code": (
+        {"handler": DEFAULT, "model": ("w.safetensors",), "w__safetensors": b"x"},
+        "safetensors does not load by itself",
+        "Write an inference.py with model_fn",
+    ),
+    "no known format": (
+        {"handler": DEFAULT, "model": ("data.bin",), "data__bin": b"x"},
+        "(data.bin) is the model, and in which format, is not known",
+        "Write an inference.py with model_fn",
+    ),
+    "a class of the notebook": (
+        {"model__pkl": b"\x80\x04\x8c\x08__main__\x8c\x05Gone_\x93."},
+        "needs a class or function that the notebook defined",
+        "Write it into the handler's file",
+    ),
+    "damaged": (
+        {"model__pkl": b"x", "handler": DEFAULT},
+        "model.pkl does not load in the snapshot's image: UnpicklingError",
+        "Save it again",
+    ),
+    "a model that predicts nothing": (
+        {"handler": DEFAULT},
+        "The sample does not fit the model model.pkl",
+        "Save rows as the model was fitted with",
+    ),
+    "imported from elsewhere in the project": (
+        {
+            "inference__py": "import features\ndef predict_fn(d, m): return 1\n",
+            "lib___features__py": "",
+        },
+        "imports features, which is in the project at lib/features.py, but not beside",
+        "Move lib/features.py into the folder of inference.py",
+    ),
+    "nothing left": (
+        {"model": ("w",), "w___a__bin": b"a", "__modelignore": "*.bin\n"},
+        "The folder w, which is to be the model, is empty",
+        "what .modelignore names does not count",
+    ),
     "bad name": ({"name": "Not A Name"}, "cannot be the name of a model package"),
 }
 
@@ -200,13 +263,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 async def test_what_cannot_work_is_said_before_anything_is_built(
     case: str, services: Any, tiny_environment: Tiny, tmp_path: Path
 ) -> None:
-    changes, message = REFUSED[case]
+    changes, message, *hint = REFUSED[case]
     engine = await services.engines.engine()
     owner = {LABEL_OWNER: services.settings.owner}
     before = {image.id for image in await engine.images(owner)}
     with pytest.raises(InvalidError) as raised:
         await package(services, tiny_environment, tmp_path / "p", **changes)
     assert message in raised.value.message
+    assert all(part in raised.value.hint for part in hint)
     assert {image.id for image in await engine.images(owner)} == before
     assert not await engine.list(owner)
     assert not list((services.settings.data / "blobs" / "scratch").iterdir())
@@ -253,6 +317,29 @@ async def test_links_are_refused(services: Any, tiny_environment: Tiny, tmp_path
             snapshot.id, "links", ["link.pkl"], Handler("inference", "inference.py"),
             "sample.json", Recorder(),
         )  # fmt: skip
+
+
+async def test_what_modelignore_names_stays_out(
+    services: Any, tiny_environment: Tiny, tmp_path: Path
+) -> None:
+    made = await package(
+        services,
+        tiny_environment,
+        tmp_path / "p",
+        model=("weights",),
+        weights___a__bin=b"a",
+        weights___b__tmp=b"b",
+        weights___keep__tmp=b"c",
+        weights___old___a__bin=b"d",
+        notes__py="1",
+        __modelignore="*.tmp\n!keep.tmp\nweights/old/\nnotes.py\n",
+        inference__py="def model_fn(folder): return 1\n",
+    )
+    assert made.model_files == ("a.bin", "keep.tmp")
+    assert (made.format, made.trust) == ("", "")
+    with tarfile.open(services.blobs.path(made.model)) as tar:
+        assert "code/notes.py" not in tar.getnames()
+    await services.packaging.delete(made.id)
 
 
 async def test_a_folder_is_a_model(services: Any, tiny_environment: Tiny, tmp_path: Path) -> None:

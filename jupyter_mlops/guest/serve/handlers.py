@@ -44,10 +44,12 @@ def load(spec, model_dir, accept):
         from .r import R
 
         return R(handler, model_dir, accept)
+    if handler.get("kind") == "default":
+        return Inference(None, model_dir, accept, spec.get("format"))
     module = _module(os.path.join(model_dir, "code", handler.get("path", "inference.py")))
     if handler.get("kind") == "function":
         return Function(module, handler["function"], accept)
-    return Inference(module, model_dir, accept)
+    return Inference(module, model_dir, accept, spec.get("format"))
 
 
 def _module(path):
@@ -70,12 +72,13 @@ def _module(path):
 
 class Inference:
     """``model_fn``, ``input_fn``, ``predict_fn``, ``output_fn``, or ``transform_fn`` for the last
-    three; each may be missing."""
+    three; each may be missing, and ``module`` may be None: then the model's own ``predict``
+    answers. ``described`` is the model's format, as ``models.load`` takes it."""
 
     by_name = False
     """Whether ``ask`` takes tensors by their names, not as rows."""
 
-    def __init__(self, module, model_dir, accept):
+    def __init__(self, module, model_dir, accept, described=None):
         self._accept = accept
         self._model_dir = model_dir
         own = {
@@ -91,7 +94,7 @@ class Inference:
         if model_fn is not None:
             self._model = model_fn(model_dir, context=Context(model_dir))
         else:
-            self._model = models.load(model_dir)
+            self._model = models.load(model_dir, described)
         self._input = _with_context(own["input_fn"], 2) if own["input_fn"] else None
         self._predict = _with_context(own["predict_fn"], 2) if own["predict_fn"] else None
         self._output = _with_context(own["output_fn"], 2) if own["output_fn"] else None
