@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from . import (
     base,
+    ci,
     deploy,
     deployment,
     engine,
@@ -28,7 +29,7 @@ from . import (
 
 NOUNS = (
     engine, base, env, kernel, run, snapshot, share, reproduce, package, deploy, deployment,
-    operation,
+    ci, operation,
 )  # fmt: skip
 DONE, FAILED, USAGE = 0, 1, 2
 

@@ -25,6 +25,13 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
         "--into", metavar="DIR", help="a new or empty folder (default: ./SNAPSHOT-reproduced)"
     )
     parser.add_argument(
+        "--require",
+        choices=("L0", "L1", "L2", "L3"),
+        default="L3",
+        help="the level that must be reached to end with 0: same image, same packages, every "
+        "notebook runs, same outputs (default: L3)",
+    )
+    parser.add_argument(
         "--network", action="store_true", help="let the notebooks reach the network"
     )
 
@@ -71,4 +78,4 @@ async def execute(session: Session, args: argparse.Namespace) -> Answer:
         "verdict": report.verdict(),
         "report": str(file),
     }
-    return Answer(data, show, failed=not report.passed)
+    return Answer(data, show, failed=not report.reaches(args.require))

@@ -55,6 +55,10 @@ class ReproduceReport:
     def passed(self) -> bool:
         return all(level.passed for level in self.levels)
 
+    def reaches(self, level: str) -> bool:
+        """Whether every level up to this one passed; ``L2``, for instance."""
+        return all(found.passed for found in self.levels if found.level <= level)
+
     def verdict(self) -> str:
         """``Same results in 12 of 13 cells.``"""
         cells = [c for n in self.notebooks for c in n.cells]

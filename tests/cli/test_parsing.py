@@ -15,6 +15,7 @@ from jupyter_mlops.cli.main import main, parser
 
 COMMANDS = """
 base build|create|delete|list|pull
+ci github|gitlab
 deploy
 deployment approve|delete|invoke|list|logs|reject|rollback|show|start|stop|update
 engine info

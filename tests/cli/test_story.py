@@ -16,6 +16,7 @@ from tests.parts.engines import BASE_REF, OWNER
 from tests.parts.registry import RunningRegistry
 
 from .conftest import CommandLine
+from .pipelines import Runner, check_both, github_scripts
 
 pytestmark = [pytest.mark.docker, pytest.mark.aws, pytest.mark.registry]
 
@@ -63,6 +64,27 @@ def base_in_registry(debian_base: str, registry: RunningRegistry) -> Iterator[st
     client.close()
 
 
+def run_pipeline(cli: CommandLine, folder: Path, snapshot: str) -> None:
+    """What is generated for a CI system does what it says, on two machines that know nothing."""
+    document = check_both(cli, folder, snapshot)
+    for job in ("check", "deploy"):
+        runner = Runner(folder / job, document["env"])
+        try:
+            for script in github_scripts(document, job):
+                runner.run(script)
+            assert runner.report("contract.json")["passed"] is True
+            if job == "check":
+                assert runner.report("reproduce.json")["passed"] is True
+                assert runner.report("plan.json")["steps"]
+                assert not (runner.folder / "reports" / "bundle").exists()
+            else:
+                assert runner.report("deployment.json")["state"] == "written"
+                assert (runner.folder / "reports" / "bundle" / "deploy.py").exists()
+            runner.run("jupyter mlops package create", ok=False)
+        finally:
+            runner.close()
+
+
 def test_the_story(
     cli: CommandLine,
     project: Path,
@@ -99,6 +121,8 @@ def test_the_story(
     published = cli.done("share", "publish", "first")
     assert published["publications"][0]["project"] == registry.project("story")
     assert [entry["id"] for entry in cli.done("share", "list")] == [snapshot]
+
+    run_pipeline(cli, project.parent, snapshot)
 
     report = cli.done("reproduce", "first", "--into", str(project.parent / "again"))
     assert report["passed"] is True
