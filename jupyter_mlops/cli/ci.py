@@ -31,7 +31,7 @@ def _arguments(parser: argparse.ArgumentParser, system: str) -> None:
     package = parser.add_argument_group("the model package, as in `jupyter mlops package create`")
     package.add_argument("--name", required=True, help="of package and deployment")
     package.add_argument("--model", metavar="PATH", action="append", required=True)
-    package.add_argument("--handler", metavar="FILE", required=True)
+    package.add_argument("--handler", metavar="FILE", default="")
     package.add_argument("--function", default="")
     package.add_argument("--sample", metavar="PATH", required=True)
     package.add_argument("--expected", metavar="PATH", default="")

@@ -280,15 +280,20 @@ async def test_options_and_an_unchecked_package(
     assert all(p["title"] and p["description"] for p in schema["properties"].values())
     assert target.options({"folder": "~/x"})["folder"] == str(Path.home() / "x")
     failed = ContractReport(
-        model_image, "2026-01-01T00:00:00+00:00", (Check("ping", "Pings", False, "x", "Do y."),)
+        model_image,
+        "2026-01-01T00:00:00+00:00",
+        (Check("ping", "Pings", False, "x", "Do y."),),
+        ("Mind z.",),
     )
     for report in (None, failed):
-        package = replace(await shelf.package(model_image), report=report)
+        package = replace(await shelf.package(model_image), report=report, trust="It is a pickle.")
         folder = tmp_path / f"out{report is None}"
         await write(shelf, target, package, folder=str(folder))
         assert json.loads((folder / "contract.json").read_text())["passed"] is False
+        assert "trust its maker:** It is a pickle." in (folder / "README.md").read_text()
         text = (folder / "contract.md").read_text()
         assert ("has not been checked" if report is None else "Do y.") in text
+        assert ("Mind z." in text) == (report is not None)
 
 
 # ---------------------------------------------------------------------------- behind the gap

@@ -126,6 +126,8 @@ def report_text(package: ModelPackage) -> str:
     """The contract report for people."""
     report = package.report
     lines = [f"# Contract report of {package.name}", "", _verdict(report, package.image), ""]
+    for note in report.notes if report else ():
+        lines += [f"**{note}**", ""]
     for check in report.checks if report else ():
         mark = "passed" if check.passed else "FAILED"
         detail = f": {check.detail}" if check.detail else ""
@@ -187,14 +189,9 @@ def _origin(facts: Facts) -> dict[str, Any]:
 
 
 def _trust(package: ModelPackage) -> str:
-    risky = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".rds")
-    found = [name for name in package.model_files if name.lower().endswith(risky)]
-    if not found:
+    if not package.trusted_only:
         return ""
-    return (
-        f"\n**Only for those who trust its maker:** {', '.join(found)} can run any code when it "
-        "is loaded.\n"
-    )
+    return f"\n**Only for those who trust its maker:** {package.trust}\n"
 
 
 def _suffix(content_type: str) -> str:

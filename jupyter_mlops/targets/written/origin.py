@@ -51,6 +51,8 @@ class Origin:
             "Package's image": f"`{self.package.image}`",
             "Image, with the model in it": f"`{self.image}`",
         }
+        if self.package.trusted_only:
+            rows["Only for those who trust its maker"] = self.package.trust
         body = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
         return f"{self.lines()[0]}\n\n| | |\n| --- | --- |\n{body}\n"
 
