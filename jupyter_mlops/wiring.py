@@ -34,6 +34,7 @@ from .services.operations import Operations
 from .services.package_records import PackageRecords as SnapshotPackageRecords
 from .services.packaging import Packaging
 from .services.rebuilds import Rebuilds
+from .services.releasing import Releasing
 from .services.reproducing import Reproducing
 from .services.sharing import Sharing
 from .services.snapshots import Snapshots
@@ -59,6 +60,7 @@ class Services:
     sharing: Sharing
     reproducing: Reproducing
     packaging: Packaging
+    releasing: Releasing
     deploying: Deploying
     kernel_specs: KernelSpecFolder
     warm: Pool
@@ -122,6 +124,9 @@ def build(
         sharing=sharing,
         reproducing=reproducing,
         packaging=packaging,
+        releasing=Releasing(
+            store=store, packaging=packaging, snapshots=snapshots, reports=reproducing
+        ),
         deploying=Deploying(
             **common,
             packaging=packaging,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from . import package_release
 from .commands import Answer, Noun, add_yes
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     noun.verb("list", "list model packages", show_all)
     show = noun.verb("show", "show a model package and its last check", show_one)
     show.add_argument("package", metavar="PACKAGE", help="id or name")
+    package_release.register(noun)
     delete = noun.verb("delete", "delete a model package", remove)
     delete.add_argument("package", metavar="PACKAGE", help="id or name")
     add_yes(delete)
@@ -160,6 +162,7 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
                 "sample": package.sample.content_type,
                 "serving layer": size(package.layer_size),
                 "check": _checked(package.report),
+                "approved by": ", ".join(a.by for a in package.approvals) or "nobody",
             }
         )
         if package.report:

@@ -80,6 +80,17 @@ class ContractReport:
 
 
 @dataclass(frozen=True)
+class Approval:
+    """Somebody's word that a package may be deployed."""
+
+    by: str
+    at: str
+    image: str
+    """What was approved: of a package that is made anew, it must be given again."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class ModelPackage:
     id: str
     """``p-`` and 16 hex digits."""
@@ -104,9 +115,11 @@ class ModelPackage:
     trust: str = ""
     """Why only those should load the model who trust its author; empty when anyone may."""
     report: ContractReport | None = None
+    approvals: tuple[Approval, ...] = ()
 
     @property
     def trusted_only(self) -> bool:
+        """Loading the model can run what is in it."""
         return bool(self.trust)
 
 

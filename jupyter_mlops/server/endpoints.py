@@ -13,6 +13,7 @@ from ..core.additions import Additions
 from ..core.deletion import Deletion
 from ..core.deployment import Deployment, Plan, TargetInfo
 from ..core.environment import Base, Environment
+from ..core.gate import GateResult
 from ..core.imported import Imported
 from ..core.inventory import Inventory, InventoryDiff
 from ..core.kernel import KernelStatus, SecretRequest
@@ -42,7 +43,7 @@ from .schemas.environments import (
 )
 from .schemas.limits import SaveLimits
 from .schemas.operations import LogText
-from .schemas.packages import CreatePackage, ExportModel
+from .schemas.packages import ApprovePackage, CreatePackage, ExportModel, ModelCard
 from .schemas.secrets import GivenSecrets
 from .schemas.snapshots import (
     CreateSnapshot,
@@ -252,6 +253,17 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _get("packages/{id}", "One model package.", ModelPackage),
     _delete("packages/{id}", "Delete a model package that is not deployed."),
     _work("post", "packages/{id}/check", "Check it against the serving contract."),
+    Endpoint(
+        "post", "packages/{id}/approve", "Approve it as it is.", ModelPackage, body=ApprovePackage
+    ),
+    _get(
+        "packages/{id}/gate",
+        "Whether it may be deployed, and what is missing.",
+        GateResult,
+        Query("level", "The last level of reproduction that must have passed: `L0` to `L3`."),
+        Query("approval", "Whether somebody must have approved it.", "boolean"),
+    ),
+    _get("packages/{id}/card", "Its model card.", ModelCard),
     _list("targets", "Where packages can be deployed, with the schema of the options.", TargetInfo),
     _list("deployments", "Deployments, newest first, with their live state.", Deployment, *_PAGES),
     _work("post", "deployments", "Deploy a package.", CreateDeployment),

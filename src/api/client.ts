@@ -298,6 +298,14 @@ export class MlopsClient {
     return this._all('deployments');
   }
 
+  approvePackage(id: string): Promise<ModelPackage> {
+    return this._post(`packages/${id}/approve`, {});
+  }
+
+  modelCard(id: string): Promise<{ markdown: string }> {
+    return this._get(`packages/${id}/card`);
+  }
+
   plan(body: IDeploymentRequest): Promise<Plan> {
     return this._post('deployments/plan', body);
   }

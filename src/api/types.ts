@@ -701,6 +701,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/mlops/packages/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Approve it as it is. */
+        post: operations["post_packages_by_id_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mlops/packages/{id}/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Its model card. */
+        get: operations["get_packages_by_id_card"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/mlops/packages/{id}/check": {
         parameters: {
             query?: never;
@@ -712,6 +746,23 @@ export interface paths {
         put?: never;
         /** Check it against the serving contract. */
         post: operations["post_packages_by_id_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mlops/packages/{id}/gate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether it may be deployed, and what is missing. */
+        get: operations["get_packages_by_id_gate"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -922,6 +973,25 @@ export interface components {
             r: string[];
             /** @default [] */
             requirements: string[];
+        };
+        /**
+         * Approval
+         * @description Somebody's word that a package may be deployed.
+         */
+        Approval: {
+            at: string;
+            by: string;
+            image: string;
+            /** @default  */
+            note: string;
+        };
+        /**
+         * ApprovePackage
+         * @description Who approves is who is logged in.
+         */
+        ApprovePackage: {
+            /** @default  */
+            note: string;
         };
         /**
          * Base
@@ -1370,6 +1440,13 @@ export interface components {
             revision: number;
             size: number;
         };
+        /** GateResult */
+        GateResult: {
+            /** @default [] */
+            missing: string[];
+            package: string;
+            passed: boolean;
+        };
         /**
          * GitState
          * @description Where the project's files stood in version control.
@@ -1667,8 +1744,14 @@ export interface components {
             size: number;
             title: string;
         };
+        /** ModelCard */
+        ModelCard: {
+            markdown: string;
+        };
         /** ModelPackage */
         ModelPackage: {
+            /** @default [] */
+            approvals: components["schemas"]["Approval"][];
             created: string;
             /** @default  */
             format: string;
@@ -3957,6 +4040,72 @@ export interface operations {
             };
         };
     };
+    post_packages_by_id_approve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovePackage"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelPackage"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_packages_by_id_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelCard"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     post_packages_by_id_check: {
         parameters: {
             query?: never;
@@ -3977,6 +4126,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_packages_by_id_gate: {
+        parameters: {
+            query?: {
+                /** @description Whether somebody must have approved it. */
+                approval?: boolean;
+                /** @description The last level of reproduction that must have passed: `L0` to `L3`. */
+                level?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateResult"];
                 };
             };
             /** @description It failed. */

@@ -27,6 +27,7 @@ export namespace CommandIDs {
   export const openFromCatalogue = 'mlops:open-from-catalogue';
 
   export const exportModel = 'mlops:export-model';
+  export const modelCard = 'mlops:model-card';
   export const showDeployment = 'mlops:show-deployment';
   export const turnDeployment = 'mlops:turn-deployment';
   export const rollBackDeployment = 'mlops:roll-back-deployment';

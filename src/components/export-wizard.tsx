@@ -49,7 +49,7 @@ export function ExportWizard(props: {
           </li>
         ))}
       </ol>
-      <Page model={model} mlops={mlops} trans={trans} />
+      <Page model={model} mlops={mlops} trans={trans} run={run} />
       {operation && (
         <>
           <OperationProgress operation={operation} trans={trans} />
@@ -77,18 +77,56 @@ export function ExportWizard(props: {
   );
 }
 
+/** What is said of a package before it leaves. */
+function Release(props: {
+  model: ExportModel;
+  trans: TranslationBundle;
+  run: (command: string, args?: Record<string, any>) => void;
+}): React.ReactElement {
+  const { model, trans, run } = props;
+  const id = model.package?.id ?? '';
+  const approvals = model.package?.approvals ?? [];
+  return (
+    <p>
+      {approvals.length > 0 &&
+        trans.__('Approved by %1.', approvals.map(a => a.by).join(', ')) + ' '}
+      <Button
+        small
+        minimal
+        title={trans.__('Record that you approve it for deployment')}
+        disabled={model.working !== null}
+        onClick={() => void model.approve()}
+      >
+        {trans.__('Approve')}
+      </Button>
+      <Button
+        small
+        minimal
+        title={trans.__('Write what is recorded of the model into a new file')}
+        onClick={() => run(CommandIDs.modelCard, { id })}
+      >
+        {trans.__('Model card')}
+      </Button>
+    </p>
+  );
+}
+
 function Page(props: {
   model: ExportModel;
   mlops: IMlops;
   trans: TranslationBundle;
+  run: (command: string, args?: Record<string, any>) => void;
 }): React.ReactElement {
-  const { model, mlops, trans } = props;
+  const { model, mlops, trans, run } = props;
   switch (model.step) {
     case 'model':
       return <ModelStep model={model} trans={trans} />;
     case 'check':
       return model.package?.report ? (
-        <Checks report={model.package.report} trans={trans} />
+        <>
+          <Checks report={model.package.report} trans={trans} />
+          <Release model={model} trans={trans} run={run} />
+        </>
       ) : (
         <p>
           {trans.__(
@@ -130,14 +168,13 @@ function Buttons(props: {
   trans: TranslationBundle;
 }): React.ReactElement | null {
   const { model, busy, trans } = props;
-  const { choice } = model;
   let next: [string, () => void, boolean] | null = null;
   switch (model.step) {
     case 'model':
       next = [
         trans.__('Build and check'),
         () => void model.check(),
-        !!(choice.name && choice.model && choice.handler && choice.sample)
+        model.complete
       ];
       break;
     case 'check': {

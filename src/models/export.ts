@@ -162,6 +162,21 @@ export class ExportModel {
     });
   }
 
+  /** Say that the package may be deployed, in the name of who is logged in. */
+  async approve(): Promise<void> {
+    const { client } = this._mlops;
+    await this._try(async () => {
+      this.package = await client.approvePackage(this.package?.id ?? '');
+    });
+  }
+
+  /** Whether there is all that a package is made of. */
+  get complete(): boolean {
+    const { name, model, handler, sample } = this.choice;
+    const loads = !!handler || !!this.candidates?.formats?.[model];
+    return !!(name && model && loads && sample);
+  }
+
   async chooseTarget(name: string): Promise<void> {
     this.target = name;
     this.options = {};

@@ -11,6 +11,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { addBaseCommands } from '../commands/bases';
 import { addDeploymentCommands } from '../commands/deployments';
 import { addEnvironmentCommands } from '../commands/environments';
+import { addPackageCommands } from '../commands/packages';
 import { CommandIDs } from '../commands/ids';
 import { addKernelCommands } from '../commands/kernels';
 import { addOperationCommands } from '../commands/operations';
@@ -81,6 +82,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     addKernelCommands(context, notebooks);
     addSharingCommands(context);
     addDeploymentCommands(context, pages, notebooks);
+    addPackageCommands(context, folder);
     notebooks?.currentChanged.connect(() => {
       app.commands.notifyCommandChanged(CommandIDs.freeze);
       app.commands.notifyCommandChanged(CommandIDs.limits);

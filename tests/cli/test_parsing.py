@@ -22,7 +22,7 @@ engine info
 env activate|build|create|delete|diff|list|lock|prune|show
 kernel export|list|models|stop
 operation cancel|list|log|show
-package check|create|delete|list|show
+package approve|card|check|create|delete|gate|list|show
 reproduce
 run
 share list|open|publish

@@ -138,6 +138,13 @@ def test_the_story(
     checked = cli.done("package", "check", "doubler")
     assert checked["passed"] is True
     assert checked["package"] == package["id"]
+    refused = cli("package", "gate", "doubler", "--level", "L3", "--require-approval")
+    assert refused.code == 1 and "is not approved: jupyter mlops package approve" in refused.out
+    assert cli.done("package", "approve", "doubler", "--by", "ann")["approvals"][0]["by"] == "ann"
+    assert cli.done("package", "gate", "doubler", "--level", "L3", "--require-approval")["passed"]
+    card = project / "card.md"
+    assert cli.done("package", "card", "doubler", "--output", str(card))["file"] == str(card)
+    assert "| ann |" in card.read_text()
 
     for target, name in (("local", "here"), ("sagemaker", "there")):
         assert cli.done("deploy", "doubler", "--target", target, "--plan")["steps"]

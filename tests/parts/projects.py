@@ -92,7 +92,15 @@ async def freeze(services: Services, tiny: Tiny, folder: Path) -> Snapshot:
             revision_image=tiny.revision.image,
             drift=InventoryDiff(),
             workspace=WorkspaceSummary(len(walked.taken), walked.size),
-            members=(Member("workspace", "workspace.tar.gz", digest, size),),
+            members=(
+                Member("workspace", "workspace.tar.gz", digest, size),
+                Member(
+                    "inventory",
+                    "inventory.json",
+                    tiny.revision.inventory,
+                    services.blobs.path(tiny.revision.inventory).stat().st_size,
+                ),
+            ),
         )
     )
     await services.store.snapshots.save(snapshot)

@@ -215,6 +215,13 @@ async def test_the_story(
     report = (await api("get", f"packages/{package}")).json["report"]
     assert checked["result"]["passed"], [c for c in report["checks"] if not c["passed"]]
     assert [p["id"] for p in (await api("get", "packages")).json["items"]] == [package]
+    gate = f"packages/{package}/gate?level=L3&approval=true"
+    assert len((await api("get", gate)).json["missing"]) == 1
+    approved = (await api("post", f"packages/{package}/approve", {"note": "go"})).json["approvals"]
+    assert approved[0]["by"] and approved[0]["note"] == "go"
+    assert (await api("get", gate)).json["passed"]
+    card = (await api("get", f"packages/{package}/card")).json["markdown"]
+    assert card.startswith("---\n") and "Same results in" in card
     targets = {t["name"]: t for t in (await api("get", "targets")).json["items"]}
     assert targets["local"]["problems"] == [] and "properties" in targets["local"]["options"]
     wanted = {"package": package, "target": "local", "name": "doubler-1", "options": {}}

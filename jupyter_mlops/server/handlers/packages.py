@@ -72,6 +72,43 @@ class CheckHandler(MlopsHandler):
         self.accepted(operation)
 
 
+class ApproveHandler(MlopsHandler):
+    auth_resource = "mlops-packages"
+
+    @web.authenticated
+    @authorized
+    async def post(self, id: str) -> None:
+        from ..schemas.packages import ApprovePackage
+
+        note = self.body(ApprovePackage).note
+        by = self.current_user.display_name or self.current_user.username
+        self.answer(await (await self.services()).releasing.approve(id, by, note))
+
+
+class GateHandler(MlopsHandler):
+    auth_resource = "mlops-packages"
+
+    @web.authenticated
+    @authorized
+    async def get(self, id: str) -> None:
+        from ...core.gate import Gate
+
+        asked = Gate(self.text("level"), self.text("approval") == "true")
+        self.answer(await (await self.services()).releasing.gate(id, asked))
+
+
+class CardHandler(MlopsHandler):
+    auth_resource = "mlops-packages"
+
+    @web.authenticated
+    @authorized
+    async def get(self, id: str) -> None:
+        from ..schemas.packages import ModelCard
+
+        text = await (await self.services()).releasing.card(id)
+        self.answer(ModelCard(markdown=text))
+
+
 _PACKAGE = r"/mlops/packages/([^/]+)"
 
 default_handlers = [
@@ -79,4 +116,7 @@ default_handlers = [
     (r"/mlops/packages/candidates", CandidatesHandler),
     (_PACKAGE, PackageHandler),
     (rf"{_PACKAGE}/check", CheckHandler),
+    (rf"{_PACKAGE}/approve", ApproveHandler),
+    (rf"{_PACKAGE}/gate", GateHandler),
+    (rf"{_PACKAGE}/card", CardHandler),
 ]

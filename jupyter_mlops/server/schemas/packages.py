@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from ...core.model_package import Handler
 from .bodies import Request
@@ -21,6 +21,17 @@ class CreatePackage(Request):
     """A file with the notebook's own prediction for it."""
     content_type: str = ""
     """Of the sample; guessed from its name when empty."""
+
+
+class ApprovePackage(Request):
+    """Who approves is who is logged in."""
+
+    note: str = ""
+
+
+class ModelCard(BaseModel):
+    markdown: str
+    """With the front matter of the Hugging Face Hub's model cards."""
 
 
 class ExportModel(Request):
