@@ -50,7 +50,7 @@ class Shelf:
     """The parts that a target gets, on a folder of its own, and packages for it."""
 
     def __init__(
-        self, folder: Path, *, secret: str = "", index: str = "", **targets: dict[str, Any]
+        self, folder: Path, *, engine: str = "docker", secret: str = "", index: str = ""
     ) -> None:
         data = folder / "data"
         data.mkdir()
@@ -59,10 +59,9 @@ class Shelf:
             runtime=folder / "run",
             uv=Path("uv"),
             owner="ann",
-            engine="docker",
+            engine=engine,
             network=NetworkSettings(index_url=index),
             registry_credentials={"registry.example.com": ("ann", secret)} if secret else {},
-            targets=targets,
         )
         self.engines = EngineDiscovery(self.settings)
         self.blobs = FileBlobs(data / "blobs")
