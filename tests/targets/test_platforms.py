@@ -9,6 +9,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,17 @@ import yaml
 from jupyter_mlops.core.deployment import Deployment, DeploymentState
 from jupyter_mlops.core.errors import InvalidError, RegistryUnavailableError
 from jupyter_mlops.core.model_package import ModelPackage
+from jupyter_mlops.oci.registries import OciRegistries
+from jupyter_mlops.services.package_records import PackageRecords
 from jupyter_mlops.targets.azureml.target import AzureMlTarget
 from jupyter_mlops.targets.kserve.target import KServeTarget
 from jupyter_mlops.targets.vertex.target import VertexTarget
 from tests.parts.packages import SAMPLE, Shelf
 from tests.parts.platforms import Judge
+from tests.parts.projects import PREDICTION
+from tests.parts.projects import package as real_package
 from tests.parts.registry import RunningRegistry, free_port
-from tests.parts.services import Recorder
+from tests.parts.services import Recorder, Tiny
 
 pytestmark = [pytest.mark.docker, pytest.mark.registry]
 
@@ -57,28 +62,50 @@ async def write(
     return await shelf.deploy(shelf.target(kind), package, **options)
 
 
-def answer(image: str) -> Any:
-    """Of the pushed image, run with nothing else; the local copy is gone before and after."""
+@contextmanager
+def running(image: str, variables: dict[str, str]) -> Iterator[str]:
+    """The pushed image, run with nothing else; the local copy is gone before and after."""
     client = docker.from_env()
     client.images.pull(image)
     container = client.containers.run(
         image, detach=True, read_only=True, tmpfs={"/tmp": ""}, cap_drop=["ALL"],
         security_opt=["no-new-privileges"], ports={"8080/tcp": ("127.0.0.1", None)},
+        environment=variables,
     )  # fmt: skip
     try:
         container.reload()
         port = container.attrs["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"]
+        url = f"http://127.0.0.1:{port}"
         until = time.monotonic() + 60
-        while True:
-            try:
-                return httpx.post(f"http://127.0.0.1:{port}/invocations", content=SAMPLE).json()
-            except httpx.HTTPError:
-                assert time.monotonic() < until, container.logs().decode()
-                time.sleep(0.05)
+        while not ready(url):
+            assert time.monotonic() < until, container.logs().decode()
+            time.sleep(0.05)
+        yield url
     finally:
         container.remove(force=True)
         client.images.remove(image, force=True)
         client.close()
+
+
+def ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/ping").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def answer(image: str) -> Any:
+    with running(image, {}) as url:
+        return httpx.post(f"{url}/invocations", content=SAMPLE).json()
+
+
+def answers(image: str, variables: dict[str, str], body: bytes, paths: tuple[str, ...]) -> Any:
+    """What it says at each path, and at those of the probes."""
+    kind = {"Content-Type": "application/json"}
+    with running(image, variables) as url:
+        found = {path: httpx.post(url + path, content=body, headers=kind).json() for path in paths}
+        probes = {path: httpx.get(url + path).status_code for path in ("/ping", "/healthz")}
+        return {**found, **probes}
 
 
 def check_marks(folder: Path, package: ModelPackage) -> None:
@@ -250,3 +277,45 @@ async def test_names_that_a_platform_does_not_take(shelf: Shelf, model_image: st
         )
         with pytest.raises(InvalidError, match=r"takes no (model|endpoint) named"):
             await target.plan(package, name, options)
+
+
+async def test_the_serving_layer_answers_where_each_file_says(
+    services: Any, tiny_environment: Tiny, repository: str, tmp_path: Path
+) -> None:
+    """The image of a real package, as each platform starts it: no model is mounted."""
+    made = await real_package(services, tiny_environment, tmp_path / "p")
+    records = PackageRecords(services.snapshots)
+    registries = OciRegistries(services.settings)
+    target = KServeTarget(services.settings, services.engines, services.blobs, registries, records)
+    folder = tmp_path / "out"
+    chosen = {**OPTIONS[KServeTarget], "folder": str(folder), "repository": repository}
+    asked = Deployment(
+        id="d-0123456789abcdef", name="rates", owner="x", created=made.created, package=made.id,
+        target="kserve", options=target.options(chosen), state=DeploymentState.CREATING,
+    )  # fmt: skip
+
+    async def save(changed: Deployment) -> None:
+        pass
+
+    written = await target.deploy(made, asked, Recorder(), save)
+    service = yaml.safe_load((folder / "inferenceservice.yaml").read_text())
+    (container,) = service["spec"]["predictor"]["containers"]
+    variables = {entry["name"]: entry["value"] for entry in container["env"]}
+    variables |= {"AIP_HEALTH_ROUTE": "/ping", "AIP_PREDICT_ROUTE": "/predict"}
+    body = (folder / "sample" / "request.json").read_bytes()
+    found = await asyncio.to_thread(
+        answers,
+        written.details["image"],
+        variables,
+        body,
+        ("/invocations", "/v1/models/rates:predict", "/predict", "/score"),
+    )
+    assert found == {
+        "/invocations": PREDICTION,
+        "/v1/models/rates:predict": {"predictions": PREDICTION},
+        "/predict": {"predictions": PREDICTION},
+        "/score": PREDICTION,
+        "/ping": 200,
+        "/healthz": 200,
+    }
+    await services.packaging.delete(made.id)
