@@ -47,6 +47,37 @@ export function formatSeconds(seconds: number): string {
   return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
 }
 
+/** A span of time in one unit: `25 min`, `3 h`, `2 d`. */
+export function formatSpan(
+  milliseconds: number,
+  trans: TranslationBundle
+): string {
+  const minutes = Math.abs(milliseconds) / 60_000;
+  if (minutes < 60) {
+    return trans.__('%1 min', Math.round(minutes));
+  }
+  const hours = minutes / 60;
+  return hours < 24
+    ? trans.__('%1 h', Math.round(hours))
+    : trans.__('%1 d', Math.round(hours / 24));
+}
+
+/** The reminder of a planned end: `Planned to end 3 h ago`; empty without one. */
+export function formatPlannedEnd(
+  iso: string,
+  trans: TranslationBundle,
+  now: number = Date.now()
+): string {
+  const left = new Date(iso).getTime() - now;
+  if (Number.isNaN(left)) {
+    return '';
+  }
+  const span = formatSpan(left, trans);
+  return left < 0
+    ? trans.__('Planned to end %1 ago', span)
+    : trans.__('Planned to end in %1', span);
+}
+
 /** When something happened: `today 10:31`, `yesterday`, `3 Nov 2026`. */
 export function formatWhen(
   iso: string,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from . import deployment_changes
 from .commands import Answer, Noun, add_yes
 
 if TYPE_CHECKING:
+    from ..core.deployment import Deployment
     from .screen import Screen
     from .session import Session
 
@@ -26,6 +28,7 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     invoke.add_argument("--content-type", default="", help="of the request, such as text/csv")
     invoke.add_argument("--accept", default="", help="the wanted type of the answer")
     logs = noun.verb("logs", "print the last lines its container wrote", print_logs)
+    logs.add_argument("--follow", "-f", action="store_true", help="go on until interrupted")
     stop = noun.verb("stop", "stop it, and keep it for a later start", halt)
     start = noun.verb("start", "start it again", resume)
     delete = noun.verb("delete", "stop it, and remove what was made for it", remove)
@@ -36,15 +39,35 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
 
 
 async def show_all(session: Session, args: argparse.Namespace) -> Answer:
-    from .words import moment
+    from .words import is_past, since
 
     deployments = await session.services.deploying.list()
     rows = [
-        (d.name, d.id, d.target, d.state.value, d.endpoint, moment(d.created)) for d in deployments
+        (
+            d.name,
+            d.id,
+            d.target,
+            d.state.value,
+            d.endpoint,
+            since(d.created),
+            d.cost,
+            since(d.planned_end),
+        )
+        for d in deployments
     ]
-    columns = ("name", "id", "target", "state", "endpoint", "created")
+    columns = ("name", "id", "target", "state", "endpoint", "made", "costs", "planned end")
     empty = "Nothing is deployed. Deploy: jupyter mlops deploy PACKAGE --target local"
-    return Answer(deployments, lambda screen: screen.table(columns, rows, empty))
+    overdue = [d for d in deployments if is_past(d.planned_end)]
+
+    def show(screen: Screen) -> None:
+        screen.table(columns, rows, empty)
+        for d in overdue:
+            screen.note(
+                f"{d.name} was planned to end {since(d.planned_end)}. It is not deleted by "
+                f"itself: jupyter mlops deployment delete {d.name}"
+            )
+
+    return Answer(deployments, show)
 
 
 async def show_one(session: Session, args: argparse.Namespace) -> Answer:
@@ -65,6 +88,8 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
                 "endpoint": found.endpoint,
                 "owner": found.owner,
                 "created": moment(found.created),
+                "costs": found.cost,
+                "planned end": moment(found.planned_end),
                 **{key: value for key, value in found.details.items() if key != "pid"},
             }
         )
@@ -115,6 +140,8 @@ _TYPES = {
 
 
 async def print_logs(session: Session, args: argparse.Namespace) -> Answer:
+    if args.follow:
+        return await _follow(session, args.deployment)
     found = await session.services.deploying.logs(args.deployment)
 
     def show(screen: Screen) -> None:
@@ -148,10 +175,20 @@ async def _turn(session: Session, name: str, verb: str) -> Answer:
     return Answer(session.record(seen), lambda screen: screen.line(line))
 
 
+async def _follow(session: Session, deployment: str) -> Answer:
+    """Until the user interrupts it, which is no failure."""
+    from contextlib import suppress
+
+    with suppress(asyncio.CancelledError):
+        async for text in session.services.deploying.follow_logs(deployment):
+            session.screen.text(text)
+    return Answer({}, lambda screen: None)
+
+
 async def remove(session: Session, args: argparse.Namespace) -> Answer:
     deploying = session.services.deploying
     found = await deploying.get(args.deployment)
-    session.confirm(f"Delete the deployment {found.name} on {found.target}?")
+    session.confirm(_forecast(found))
     await session.work(
         "delete",
         found.name,
@@ -162,3 +199,13 @@ async def remove(session: Session, args: argparse.Namespace) -> Answer:
         session.record({"deleted": found.id}),
         lambda screen: screen.line(f"Deleted the deployment {found.name}."),
     )
+
+
+def _forecast(found: Deployment) -> str:
+    """What goes and what stays, as a question."""
+    goes = [f"  {r.kind} {r.name}" for r in found.resources if not r.kept]
+    stays = [f"  {r.kind} {r.name}" for r in found.resources if r.kept]
+    lines = [f"Deleting {found.name} on {found.target} takes away:", *(goes or ["  nothing"])]
+    if stays:
+        lines += ["These stay, others may use them:", *stays]
+    return "\n".join([*lines, "Delete it?"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 
 from ..core.inventory import Change, InventoryDiff
 from .screen import Screen
@@ -24,6 +24,29 @@ def moment(text: str) -> str:
         return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
     except ValueError:
         return text
+
+
+def since(text: str, now: datetime | None = None) -> str:
+    """A stored time as ``3 h ago`` or ``in 2 d``; nothing for nothing."""
+    try:
+        then = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    seconds = (then - (now or datetime.now(timezone.utc))).total_seconds()
+    count, unit = abs(seconds) / 60, "min"
+    for size, larger in ((60, "h"), (24, "d")):
+        if count < size:
+            break
+        count, unit = count / size, larger
+    span = f"{count:.0f} {unit}"
+    return f"in {span}" if seconds > 0 else f"{span} ago"
+
+
+def is_past(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text) < datetime.now(timezone.utc)
+    except ValueError:
+        return False
 
 
 def digest(text: str) -> str:

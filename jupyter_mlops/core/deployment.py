@@ -50,6 +50,10 @@ class Deployment:
     resources: tuple[Resource, ...] = ()
     """Everything the target made for it, oldest first: what delete takes away."""
     details: dict[str, Any] = field(default_factory=dict)
+    planned_end: str = ""
+    """When it was meant to end (ISO 8601): a reminder; nothing is deleted by itself."""
+    cost: str = ""
+    """Of an hour, for people: ``0.256 USD an hour``, ``by use``, ``unknown``."""
     can_update: bool = False
     """Whether it can get another package or other options while it runs."""
     can_roll_back: bool = False

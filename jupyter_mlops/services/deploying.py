@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from ..core.model_package import ModelPackage
 from ..core.ports import EngineProvider, Progress, Store, Target
 from ..core.settings import Settings
 from .deployment_changes import DeploymentChanges
+from .deployment_logs import follow
 from .deployment_records import DeploymentRecords, being_made, require_unchanged
 from .deployment_rules import require_passed
 from .ending import to_the_end
@@ -311,6 +312,12 @@ class Deploying:
         started = time.perf_counter()
         answer = await target.invoke(deployment, body, content_type, accept or "application/json")
         return answer if answer.seconds else replace(answer, seconds=_since(started))
+
+    async def follow_logs(self, deployment_id: str) -> AsyncIterator[str]:
+        """The log as it grows; does not end by itself."""
+        deployment = await self._records.record(deployment_id)
+        async for text in follow(await self._targets.get(deployment.target), deployment):
+            yield text
 
     async def logs(self, deployment_id: str) -> str:
         """The last lines its container wrote."""

@@ -1,6 +1,12 @@
 import { nullTranslator } from '@jupyterlab/translation';
 
-import { formatBytes, formatClock, formatSeconds, formatWhen } from '../format';
+import {
+  formatBytes,
+  formatClock,
+  formatPlannedEnd,
+  formatSeconds,
+  formatWhen
+} from '../format';
 
 const trans = nullTranslator.load('jupyter_mlops');
 
@@ -20,6 +26,15 @@ describe('format', () => {
     expect(formatClock(3723)).toBe('1:02:03');
     expect(formatSeconds(0.42)).toBe('0.4 s');
     expect(formatSeconds(125)).toBe('2:05');
+  });
+
+  it('reminds of a planned end', () => {
+    const now = Date.parse('2026-03-01T12:00:00Z');
+    const said = (iso: string) => formatPlannedEnd(iso, trans, now);
+    expect(said('2026-03-01T09:00:00+00:00')).toBe('Planned to end 3 h ago');
+    expect(said('2026-03-03T12:00:00+00:00')).toBe('Planned to end in 2 d');
+    expect(said('2026-03-01T12:25:00+00:00')).toBe('Planned to end in 25 min');
+    expect(said('')).toBe('');
   });
 
   it('writes when something happened', () => {

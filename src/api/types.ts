@@ -1256,6 +1256,8 @@ export interface components {
             can_stop: boolean;
             /** @default false */
             can_update: boolean;
+            /** @default  */
+            cost: string;
             created: string;
             details?: {
                 [key: string]: unknown;
@@ -1271,6 +1273,8 @@ export interface components {
             };
             owner: string;
             package: string;
+            /** @default  */
+            planned_end: string;
             /** @default [] */
             resources: components["schemas"]["Resource"][];
             state: components["schemas"]["DeploymentState"];

@@ -3,7 +3,7 @@ import * as React from 'react';
 
 import type { Deployment } from '../api/nouns';
 import { CommandIDs } from '../commands/ids';
-import { formatWhen } from '../format';
+import { formatPlannedEnd, formatWhen } from '../format';
 import type { IMlops } from '../tokens';
 import { List, useChanges } from './list';
 import { OperationProgress } from './progress';
@@ -63,10 +63,14 @@ export function DeploymentList(props: {
             state={deployment.state}
             title={name}
             meta={deployment.status || deployment.state}
-            detail={
+            detail={[
+              formatPlannedEnd(deployment.planned_end ?? '', trans),
               deployment.message ||
-              `${deployment.target} · ${formatWhen(deployment.created, trans)}`
-            }
+                `${deployment.target} · ${formatWhen(deployment.created, trans)}`,
+              deployment.cost ? trans.__('Costs: %1', deployment.cost) : ''
+            ]
+              .filter(Boolean)
+              .join(' · ')}
             actions={[
               {
                 label:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
 from ..deployment import Deployment, Invocation, Plan, Policy
@@ -97,6 +97,11 @@ class Target(ABC):
 
     @abstractmethod
     async def delete(self, deployment: Deployment, progress: Progress) -> None: ...
+
+    def follow_logs(self, deployment: Deployment) -> AsyncIterator[str] | None:
+        """The log as it grows, in pieces of whole lines; None where ``logs`` has to be asked
+        again and again."""
+        return None
 
     @abstractmethod
     async def logs(self, deployment: Deployment, tail: int = 200) -> str: ...

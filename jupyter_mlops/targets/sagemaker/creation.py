@@ -41,7 +41,8 @@ async def _create(job: Job) -> Deployment:
     url = await artifacts.upload(job)
     progress.phase("create", f"Creating the {job.options.thing}")
     made = await _REST.get(job.options.kind, _endpoint)(job, pushed, url)
-    return replace(made, details={**made.details, **facts(job, account, pushed, url)})
+    details = {**made.details, **facts(job, account, pushed, url)}
+    return replace(made, details=details, planned_end=job.options.planned_end())
 
 
 async def _endpoint(job: Job, pushed: PushedImage, model_url: str) -> Deployment:

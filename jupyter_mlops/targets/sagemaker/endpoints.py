@@ -50,21 +50,25 @@ class Endpoints:
         except MissingError:
             return None
 
-    async def state(self, deployment: Deployment) -> Deployment:
-        """The record with what AWS says of its endpoint."""
+    async def state(self, deployment: Deployment) -> tuple[Deployment, int]:
+        """The record with what AWS says of its endpoint, and how many instances it has; 0 where
+        that is not known."""
         seen = await self.describe(deployment.name)
         if seen is None:
-            return replace(
+            gone = replace(
                 deployment,
                 state=DeploymentState.STOPPED,
                 status="",
                 message="The endpoint does not exist in AWS any more.",
             )
+            return gone, 0
         status = str(seen["EndpointStatus"])
         state = STATES.get(status, deployment.state)
         failed = state is DeploymentState.FAILED
         message = str(seen.get("FailureReason") or "") if failed else ""
-        return replace(deployment, state=state, status=status, message=message)
+        variants = seen.get("ProductionVariants") or [{}]
+        instances = int(variants[0].get("CurrentInstanceCount") or 0)
+        return replace(deployment, state=state, status=status, message=message), instances
 
     async def wait_in_service(self, name: str, progress: Progress) -> None:
         """Until it answers requests; raises TargetError with AWS's reason and the log's end."""

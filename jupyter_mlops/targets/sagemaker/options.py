@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -91,6 +92,14 @@ class Options(BaseModel):
         description="Repository in Amazon ECR for the image; made if missing.",
         pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$",
         max_length=256,
+    )
+    lifetime_hours: float = Field(
+        0,
+        title="Planned lifetime (hours)",
+        description="When they have passed, lists remind you to delete the deployment; it is not "
+        "deleted by itself. 0: no reminder.",
+        ge=0,
+        le=24 * 366,
     )
     capture: int = Field(
         0,
@@ -205,6 +214,13 @@ class Options(BaseModel):
         scaling = {"scaling"} if self.max_instances else set()
         capture = {"capture"} if self.capture else set()
         return frozenset({self.kind, *scaling, *capture})
+
+    def planned_end(self) -> str:
+        """From now on; empty without a lifetime."""
+        if not self.lifetime_hours:
+            return ""
+        end = datetime.now(timezone.utc) + timedelta(hours=self.lifetime_hours)
+        return end.isoformat(timespec="seconds")
 
     @property
     def is_endpoint(self) -> bool:

@@ -7,12 +7,15 @@ from ...core.model_package import ModelPackage
 from .images import Place
 from .names import FOLDER, bucket_name
 from .options import Options
+from .prices import UNKNOWN, Prices
 from .scaling import resource_id
 
 _PRICES = "Prices: https://aws.amazon.com/sagemaker/pricing/"
 
 
-def plan(package: ModelPackage, name: str, options: Options, place: Place, size: int) -> Plan:
+def plan(
+    package: ModelPackage, name: str, options: Options, place: Place, size: int, prices: Prices
+) -> Plan:
     """``size`` is that of the model files in bytes."""
     bucket = bucket_name(options)
     role = options.role.rsplit("/", 1)[-1]
@@ -51,7 +54,7 @@ def plan(package: ModelPackage, name: str, options: Options, place: Place, size:
         if options.max_instances:
             steps.append(f"Scale it to {options.max_instances} instances at most")
             resources.append(Resource("autoscaling", resource_id(name)))
-    return Plan(tuple(steps), tuple(resources), _cost(options))
+    return Plan(tuple(steps), tuple(resources), _cost(options, prices))
 
 
 def machines(options: Options) -> str:
@@ -61,12 +64,13 @@ def machines(options: Options) -> str:
     return f"{options.instance_count} x {options.instance_type}"
 
 
-def _cost(options: Options) -> str:
+def _cost(options: Options, prices: Prices) -> str:
     if options.kind == "registry":
         return "Only storage is billed."
     if options.kind == "serverless":
         return f"Billed by use. {_PRICES}"
-    until = (
-        "until the job ends" if options.kind == "batch" else "for as long as the endpoint exists"
-    )
-    return f"AWS bills {machines(options)} {until}. {_PRICES}"
+    batch = options.kind == "batch"
+    until = "until the job ends" if batch else "for as long as the endpoint exists"
+    hourly = prices.hourly(options)
+    known = _PRICES if hourly == UNKNOWN else f"That is {hourly}."
+    return f"AWS bills {machines(options)} {until}. {known}"

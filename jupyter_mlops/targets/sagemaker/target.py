@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from ...core.deployment import Deployment, Invocation, Plan, Policy
+from ...core.deployment import Deployment, DeploymentState, Invocation, Plan, Policy
 from ...core.errors import InvalidError, MlopsError, UnsupportedError
 from ...core.model_package import ModelPackage
 from ...core.ports import Blobs, EngineProvider, Progress, Registries, Target
@@ -14,21 +15,31 @@ from ...core.settings import Settings
 from . import asynchronous, batch, client, model_registry, options, planning, updating
 from .client import Aws
 from .creation import create
-from .endpoints import Endpoints
+from .endpoints import LOG_GROUP, Endpoints
 from .images import Images
 from .job import Job
+from .log_following import follow
 from .options import Options
 from .policies import policies
+from .prices import Prices
 
-_OWN_SETTINGS = ("profile", "endpoint_url", "registry_override", "poll_seconds")
+_OWN_SETTINGS = (
+    "profile",
+    "endpoint_url",
+    "registry_override",
+    "poll_seconds",
+    "prices",
+    "price_unit",
+)
 _FALLBACK_REGION = "us-east-1"
 """Where to ask who we are while no region is chosen."""
 
 
 class SageMakerTarget(Target):
     """``settings.targets["sagemaker"]`` may hold ``profile``, ``endpoint_url`` (of AWS or a
-    stand-in), ``registry_override`` (``host:port`` instead of ECR's), ``poll_seconds``, and a
-    default for every option of the form."""
+    stand-in), ``registry_override`` (``host:port`` instead of ECR's), ``poll_seconds``,
+    ``prices`` (of an hour, by instance type) and ``price_unit``, and a default for every option of
+    the form."""
 
     name = "sagemaker"
     title = "Amazon SageMaker"
@@ -52,6 +63,7 @@ class SageMakerTarget(Target):
         self._endpoint_url = str(own.get("endpoint_url", ""))
         self._override = str(own.get("registry_override", ""))
         self._poll_seconds = float(own.get("poll_seconds", 5))
+        self._prices = Prices(own.get("prices", {}), str(own.get("price_unit", "USD")))
         self._defaults = {k: v for k, v in own.items() if k in Options.model_fields}
         self._regions: dict[str, Aws] = {}
 
@@ -83,7 +95,8 @@ class SageMakerTarget(Target):
     async def plan(self, package: ModelPackage, name: str, options: Mapping[str, Any]) -> Plan:
         chosen = Options.model_validate(dict(options))
         place = self._images(chosen.region).place(chosen.account, chosen.repository)
-        return planning.plan(package, name, chosen, place, self._blobs.size(package.model))
+        size = self._blobs.size(package.model)
+        return planning.plan(package, name, chosen, place, size, self._prices)
 
     def policies(self, name: str, options: Mapping[str, Any]) -> tuple[Policy, ...]:
         return policies(Options.model_validate(dict(options)), name)
@@ -97,7 +110,7 @@ class SageMakerTarget(Target):
         progress: Progress,
         save: Callable[[Deployment], Any],
     ) -> Deployment:
-        return await create(await self._job(package, deployment, progress, save))
+        return self._priced(await create(await self._job(package, deployment, progress, save)))
 
     async def update(
         self,
@@ -108,7 +121,7 @@ class SageMakerTarget(Target):
         save: Callable[[Deployment], Any],
     ) -> Deployment:
         job = await self._job(package, deployment, progress, save, options)
-        return await updating.update(job, dict(options))
+        return self._priced(await updating.update(job, dict(options)))
 
     async def roll_back(
         self,
@@ -120,7 +133,7 @@ class SageMakerTarget(Target):
         previous = deployment.details.get("previous") or {}
         options = previous.get("options", deployment.options)
         job = await self._job(package, deployment, progress, save, options)
-        return await updating.roll_back(job)
+        return self._priced(await updating.roll_back(job))
 
     async def _job(
         self,
@@ -157,12 +170,18 @@ class SageMakerTarget(Target):
         kinds = {resource.kind for resource in deployment.resources}
         aws = self._aws(_region(deployment))
         if "transform-job" in kinds:
-            return await batch.describe(aws, deployment)
+            return self._priced(await batch.describe(aws, deployment))
         if "model-package" in kinds:
-            return await model_registry.describe(aws, deployment)
+            return self._priced(await model_registry.describe(aws, deployment))
         if "endpoint" not in kinds:
             return deployment
-        return await self._endpoints(_region(deployment)).state(deployment)
+        return self._priced(*await self._endpoints(_region(deployment)).state(deployment))
+
+    def _priced(self, deployment: Deployment, instances: int = 0) -> Deployment:
+        """With what an hour costs, while it costs something."""
+        billed = deployment.state in (DeploymentState.RUNNING, DeploymentState.REGISTERED)
+        chosen = Options.model_validate(deployment.options)
+        return replace(deployment, cost=self._prices.hourly(chosen, instances) if billed else "")
 
     async def invoke(
         self, deployment: Deployment, body: bytes, content_type: str, accept: str
@@ -203,6 +222,13 @@ class SageMakerTarget(Target):
                 failures.append(error)
         if failures:
             raise failures[0]
+
+    def follow_logs(self, deployment: Deployment) -> AsyncIterator[str]:
+        aws = self._aws(_region(deployment))
+        for resource in deployment.resources:
+            if resource.kind == "transform-job":
+                return follow(aws, batch.LOG_GROUP, f"{resource.name}/", self._poll_seconds)
+        return follow(aws, f"{LOG_GROUP}/{deployment.name}", "", self._poll_seconds)
 
     async def logs(self, deployment: Deployment, tail: int = 200) -> str:
         endpoints = self._endpoints(_region(deployment))

@@ -26,7 +26,13 @@ async def update(job: Job, given: dict[str, Any]) -> Deployment:
     recorded). On failure the endpoint is, or is put back, as it was, and what was made is
     deleted."""
     before = job.deployment
-    _require_possible(Options.model_validate(before.options), job.options)
+    now = Options.model_validate(before.options)
+    _require_possible(now, job.options)
+    end = before.planned_end
+    if now.lifetime_hours != job.options.lifetime_hours:
+        end = job.options.planned_end()
+    if before.package == job.package.id and _same_but_lifetime(now, job.options):
+        return replace(before, options=given, planned_end=end)
     job.progress.phase("check", "Checking credentials, role and image")
     account = await checks.account(job)
     await checks.role(job)
@@ -45,7 +51,7 @@ async def update(job: Job, given: dict[str, Any]) -> Deployment:
         await create_model(job, pushed, url)
         await create_config(job)
         job.progress.phase("update", "Waiting until the endpoint has moved over")
-        await _move(job, job.object_name, Options.model_validate(before.options))
+        await _move(job, job.object_name, now)
         await scaling.apply(job)
     except BaseException:
         job.progress.phase("clean up", "Putting the endpoint back")
@@ -67,6 +73,7 @@ async def update(job: Job, given: dict[str, Any]) -> Deployment:
         details=details,
         status="InService",
         message="",
+        planned_end=end,
         can_roll_back=True,
     )
 
@@ -125,6 +132,11 @@ def _require_possible(now: Options, wanted: Options) -> None:
             )
     if now.account != wanted.account:
         raise UnsupportedError("An endpoint cannot move to another AWS account.")
+
+
+def _same_but_lifetime(now: Options, wanted: Options) -> bool:
+    lifetime = {"lifetime_hours": wanted.lifetime_hours}
+    return now.model_copy(update=lifetime) == wanted
 
 
 def _generation(deployment: Deployment) -> dict[str, Any]:
