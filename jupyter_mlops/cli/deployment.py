@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import deployment_changes
 from .commands import Answer, Noun, add_yes
+from .latency import show_latencies
 
 if TYPE_CHECKING:
     from ..core.deployment import Deployment
@@ -27,6 +27,13 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     )
     invoke.add_argument("--content-type", default="", help="of the request, such as text/csv")
     invoke.add_argument("--accept", default="", help="the wanted type of the answer")
+    invoke.add_argument(
+        "--times",
+        type=int,
+        default=1,
+        metavar="N",
+        help="send it so often, and say how long it took",
+    )
     logs = noun.verb("logs", "print the last lines its container wrote", print_logs)
     logs.add_argument("--follow", "-f", action="store_true", help="go on until interrupted")
     stop = noun.verb("stop", "stop it, and keep it for a later start", halt)
@@ -112,20 +119,25 @@ async def ask(session: Session, args: argparse.Namespace) -> Answer:
         kind = kind or _TYPES.get(Path(args.body).suffix, "")
     if body is not None:
         kind = kind or "application/json"
-    answer = await session.services.deploying.invoke(args.deployment, body, kind, args.accept)
+    answer, took = await session.services.deploying.invoke_often(
+        args.deployment, args.times, body, kind, args.accept
+    )
     text = answer.body.decode(errors="replace")
     data = {
         "status": answer.status,
         "content_type": answer.content_type,
         "body": text,
         "seconds": answer.seconds,
+        "latencies": took,
     }
 
     def show(screen: Screen) -> None:
         screen.text(text)
         screen.note(f"{answer.status}, {answer.content_type}, {answer.seconds * 1000:.0f} ms")
+        if took.requests > 1:
+            show_latencies(screen, took)
 
-    return Answer(data, show, failed=answer.status >= 400)
+    return Answer(data, show, failed=bool(took.failed))
 
 
 _TYPES = {
@@ -177,6 +189,7 @@ async def _turn(session: Session, name: str, verb: str) -> Answer:
 
 async def _follow(session: Session, deployment: str) -> Answer:
     """Until the user interrupts it, which is no failure."""
+    import asyncio
     from contextlib import suppress
 
     with suppress(asyncio.CancelledError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -15,9 +14,9 @@ from ..core.deployment import Deployment, DeploymentState, Invocation, Plan, Pol
 from ..core.environment import check_name
 from ..core.errors import (
     ConflictError,
-    InvalidError,
     MlopsError,
 )
+from ..core.latency import Latencies
 from ..core.model_package import ModelPackage
 from ..core.ports import EngineProvider, Progress, Store, Target
 from ..core.settings import Settings
@@ -26,6 +25,7 @@ from .deployment_logs import follow
 from .deployment_records import DeploymentRecords, being_made, require_unchanged
 from .deployment_rules import require_passed
 from .ending import to_the_end
+from .invoking import Invoking
 from .targets import Targets
 
 UNFINISHED = "unfinished"
@@ -68,6 +68,7 @@ class Deploying:
         self._changes = DeploymentChanges(
             store.deployments, self._records, self._targets, packaging
         )
+        self._invoking = Invoking(self._records, self._targets, packaging)
         self._names = asyncio.Lock()
 
     async def targets(self) -> list[TargetInfo]:
@@ -289,29 +290,20 @@ class Deploying:
         accept: str = "",
     ) -> Invocation:
         """Ask for one prediction; no body means the package's recorded sample."""
-        deployment = await self.get(deployment_id)
-        target = await self._targets.get(deployment.target)
-        if deployment.state is DeploymentState.WRITTEN:
-            # The target says what there is instead.
-            return await target.invoke(deployment, body or b"", content_type, accept)
-        if deployment.state is not DeploymentState.RUNNING:
-            raise ConflictError(
-                f"The deployment {deployment.name!r} does not answer requests: it is "
-                f"{deployment.state.value}. {deployment.message}".rstrip(),
-                "Wait until it runs, or read its logs.",
-            )
-        if body is None:
-            package = await self._packaging.get(deployment.package)
-            body = await self._packaging.sample_body(package)
-            content_type = content_type or package.sample.content_type
-            accept = accept or package.sample.accept
-        if not content_type:
-            raise InvalidError(
-                "The request has no content type.", "Say what it is: application/json, text/csv, …"
-            )
-        started = time.perf_counter()
-        answer = await target.invoke(deployment, body, content_type, accept or "application/json")
-        return answer if answer.seconds else replace(answer, seconds=_since(started))
+        answer, _ = await self.invoke_often(deployment_id, 1, body, content_type, accept)
+        return answer
+
+    async def invoke_often(
+        self,
+        deployment_id: str,
+        times: int,
+        body: bytes | None = None,
+        content_type: str = "",
+        accept: str = "",
+    ) -> tuple[Invocation, Latencies]:
+        """The same request some times, one after the other: the last answer, and how long they
+        took."""
+        return await self._invoking.invoke(deployment_id, body, content_type, accept, times)
 
     async def follow_logs(self, deployment_id: str) -> AsyncIterator[str]:
         """The log as it grows; does not end by itself."""
@@ -365,7 +357,3 @@ class Deploying:
             await to_the_end(self._store.deployments.save(failed))
             raise
         await self._store.deployments.delete(deployment.id)
-
-
-def _since(started: float) -> float:
-    return round(time.perf_counter() - started, 6)

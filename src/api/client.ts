@@ -318,10 +318,11 @@ export class MlopsClient {
     return this._get(`deployments/${id}`);
   }
 
-  invoke(id: string, body: string | null): Promise<IInvocation> {
+  /** Ask for a prediction, so often; null is the recorded sample. */
+  invoke(id: string, body: string | null, times = 1): Promise<IInvocation> {
     return this._post(
       `deployments/${id}/invoke`,
-      body === null ? {} : { body }
+      body === null ? { times } : { body, times }
     );
   }
 

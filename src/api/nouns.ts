@@ -4,6 +4,7 @@ import type { components } from './types';
 type Schemas = components['schemas'];
 
 export type Additions = Schemas['Additions'];
+export type Latencies = Schemas['Latencies'];
 export type Base = Schemas['Base'];
 export type Candidates = Schemas['Candidates'];
 export type Capabilities = Schemas['Capabilities'];
@@ -49,6 +50,8 @@ export interface IInvocation {
   content_type: string;
   body: string;
   seconds: number;
+  /** Of all requests, where there were several. */
+  latencies: Latencies;
 }
 
 /** What a model package is made of. */

@@ -994,6 +994,14 @@ export interface components {
             note: string;
         };
         /**
+         * Bar
+         * @description Requests that took up to ``until`` seconds, and longer than the bar before says.
+         */
+        Bar: {
+            count: number;
+            until: number;
+        };
+        /**
          * Base
          * @description An image that environments start from.
          */
@@ -1590,6 +1598,8 @@ export interface components {
             /** @description Bytes that are no text are shown as replacement characters. */
             body: string;
             content_type: string;
+            /** @description Of all requests, where there were several; the rest is of the last. */
+            latencies: components["schemas"]["Latencies"];
             seconds: number;
             status: number;
         };
@@ -1604,6 +1614,11 @@ export interface components {
             body: string | null;
             /** @default  */
             content_type: string;
+            /**
+             * @description Of the same request, one after the other.
+             * @default 1
+             */
+            times: number;
         };
         /**
          * Kept
@@ -1646,6 +1661,21 @@ export interface components {
             snapshot: string;
             /** @default false */
             warm: boolean;
+        };
+        /**
+         * Latencies
+         * @description Times in seconds.
+         */
+        Latencies: {
+            /** @description Of these, answered with a status of 400 or more. */
+            failed: number;
+            fastest: number;
+            /** @description Bars of the same ratio: one slow request leaves the others apart. */
+            histogram: components["schemas"]["Bar"][];
+            p50: number;
+            p99: number;
+            requests: number;
+            slowest: number;
         };
         /**
          * LeftOut

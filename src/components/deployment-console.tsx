@@ -7,6 +7,7 @@ import { MlopsError } from '../api/error';
 import type { Deployment, IInvocation } from '../api/nouns';
 import { formatSeconds } from '../format';
 import { Field } from './field';
+import { LatencyHistogram } from './latency-histogram';
 import { Problem } from './problem';
 
 /** One deployment: where it answers, a request to try, its log. */
@@ -19,6 +20,7 @@ export function DeploymentConsole(props: {
 }): React.ReactElement {
   const { deployment, client, trans } = props;
   const [body, setBody] = React.useState('');
+  const [times, setTimes] = React.useState(1);
   const [answer, setAnswer] = React.useState<IInvocation | null>(null);
   const [log, setLog] = React.useState<string | null>(null);
   const [error, setError] = React.useState<MlopsError | null>(null);
@@ -42,7 +44,7 @@ export function DeploymentConsole(props: {
     });
   const invoke = () =>
     attempt(async () => {
-      setAnswer(await client.invoke(deployment.id, body || null));
+      setAnswer(await client.invoke(deployment.id, body || null, times));
     });
   React.useEffect(() => {
     if (props.logs && !written) {
@@ -100,6 +102,27 @@ export function DeploymentConsole(props: {
               />
             )}
           </Field>
+          <Field
+            label={trans.__('Requests')}
+            help={trans.__('One after the other; several are timed.')}
+          >
+            {(id, by) => (
+              <input
+                id={id}
+                aria-describedby={by}
+                className="jp-mod-styled"
+                type="number"
+                min={1}
+                max={1000}
+                value={times}
+                onChange={event =>
+                  setTimes(
+                    Math.min(1000, Math.max(1, Math.trunc(+event.target.value)))
+                  )
+                }
+              />
+            )}
+          </Field>
           <Button
             className="jp-mod-styled jp-mod-accept"
             disabled={busy || deployment.state !== 'running'}
@@ -131,6 +154,9 @@ export function DeploymentConsole(props: {
                 : formatSeconds(answer.seconds)
             )}
           </p>
+          {answer.latencies.requests > 1 && (
+            <LatencyHistogram latencies={answer.latencies} trans={trans} />
+          )}
           <pre>{answer.body}</pre>
         </section>
       )}

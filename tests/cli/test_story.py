@@ -153,6 +153,11 @@ def test_the_story(
         assert json.loads(cli.done("deployment", "invoke", name)["body"]) == [6, 14]
         request = project / "request.json"
         request.write_text("[[5, 5]]")
+        often = cli.done("deployment", "invoke", name, "--times", "5")
+        assert json.loads(often["body"]) == [6, 14]
+        assert often["latencies"]["requests"] == 5
+        assert often["latencies"]["p50"] <= often["latencies"]["p99"]
+        assert "5 requests: p50" in cli("deployment", "invoke", name, "--times", "5").err
         answer = cli("deployment", "invoke", name, "--body", str(request))
         assert json.loads(answer.out) == [20]
         request.write_text("nonsense")

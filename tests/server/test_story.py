@@ -235,6 +235,9 @@ async def test_the_story(
     own = {"body": '{"data": {"x": 4}}', "content_type": "application/json"}
     invoked = (await api("post", f"deployments/{deployment}/invoke", own)).json
     assert json.loads(invoked["body"]) == {"result": {"double": 8}}
+    often = (await api("post", f"deployments/{deployment}/invoke", {"times": 3})).json
+    assert often["latencies"]["requests"] == 3
+    assert sum(bar["count"] for bar in often["latencies"]["histogram"]) == 3
     assert (await api("get", f"deployments/{deployment}/logs")).json["text"]
     assert (await api("delete", f"packages/{package}")).status == 409
 

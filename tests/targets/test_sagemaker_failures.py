@@ -17,7 +17,7 @@ from jupyter_mlops.core.errors import (
     TargetError,
     UnsupportedError,
 )
-from jupyter_mlops.targets.sagemaker import checks
+from jupyter_mlops.targets.sagemaker import sizes
 from tests.parts.aws import Aws
 from tests.parts.registry import free_port
 from tests.parts.sagemaker_bench import NOTHING, Bench, left
@@ -128,10 +128,26 @@ async def test_an_image_for_another_processor(
 async def test_an_image_too_large_for_serverless(
     aws: Aws, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "SERVERLESS_IMAGE_BYTES", 1024**2)
+    monkeypatch.setattr(sizes, "SERVERLESS_IMAGE_BYTES", 1024**2)
     with pytest.raises(UnsupportedError, match="serverless endpoint takes"):
         await bench.deploy(kind="serverless")
     assert left(aws) == NOTHING
+
+
+async def test_a_model_too_large_for_serverless(
+    aws: Aws, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizes, "SERVERLESS_DISK_BYTES", 4)
+    with pytest.raises(UnsupportedError, match="has a disk of"):
+        await bench.deploy(kind="serverless")
+    assert left(aws) == NOTHING
+
+
+async def test_a_request_that_is_too_large_is_not_sent(aws: Aws, bench: Bench) -> None:
+    made = await bench.deploy(kind="serverless")
+    with pytest.raises(InvalidError, match=r"has 5.0 MB; serverless takes 4 MB") as caught:
+        await bench.target.invoke(made, b" " * 5 * 1024**2, "text/csv", "text/csv")
+    assert "real-time, async" in caught.value.hint
 
 
 async def test_a_registry_that_does_not_answer(

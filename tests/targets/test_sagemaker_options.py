@@ -40,6 +40,15 @@ def test_an_empty_field_of_the_form_is_left_alone() -> None:
         ({**GOOD, "region": "Ireland"}, "'region' (Region)"),
         ({**GOOD, "kind": "edge"}, "'real-time', 'serverless', 'async'"),
         ({**GOOD, "kind": "batch"}, "'batch_input' (Batch input) is missing"),
+        (
+            {
+                **GOOD,
+                "kind": "batch",
+                "batch_input": "s3://data/",
+                "instance_type": "ml.m6g.large",
+            },
+            "has no Graviton",
+        ),
         ({**GOOD, "batch_input": "s3://bucket/x"}, "is for batch only, not real-time"),
         ({**GOOD, "kind": "serverless", "capture": 10}, "for real-time endpoints only"),
         ({**GOOD, "max_instances": 2, "instance_count": 3}, "less than the 3 of the start"),

@@ -136,8 +136,10 @@ class InvokeHandler(MlopsHandler):
         body = self.body(Invoke)
         sent = None if body.body is None else body.body.encode()
         deploying = (await self.services()).deploying
-        invocation = await deploying.invoke(id, sent, body.content_type, body.accept)
-        self.answer(InvocationAnswer.of(invocation))
+        invocation, latencies = await deploying.invoke_often(
+            id, body.times, sent, body.content_type, body.accept
+        )
+        self.answer(InvocationAnswer.of(invocation, latencies))
 
 
 class LogsHandler(MlopsHandler):

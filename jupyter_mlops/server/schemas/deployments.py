@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from ...core.deployment import Invocation
+from ...core.latency import Latencies
 from .bodies import Answer, Request
 
 
@@ -36,6 +37,8 @@ class Invoke(Request):
     """The package's recorded sample when missing."""
     content_type: str = ""
     accept: str = ""
+    times: int = Field(1, ge=1, le=1000)
+    """Of the same request, one after the other."""
 
 
 class InvocationAnswer(Answer):
@@ -46,14 +49,17 @@ class InvocationAnswer(Answer):
     body: str
     """Bytes that are no text are shown as replacement characters."""
     seconds: float
+    latencies: Latencies
+    """Of all requests, where there were several; the rest is of the last."""
 
     @classmethod
-    def of(cls, invocation: Invocation) -> InvocationAnswer:
+    def of(cls, invocation: Invocation, latencies: Latencies) -> InvocationAnswer:
         return cls(
             status=invocation.status,
             content_type=invocation.content_type,
             body=invocation.body.decode(errors="replace"),
             seconds=invocation.seconds,
+            latencies=latencies,
         )
 
 

@@ -12,13 +12,11 @@ from ...core.errors import (
     UnsupportedError,
 )
 from ...core.ports import Image
+from . import sizes
 from .job import Job
 from .options import Options
 from .plain_words import MissingError
 from .policies import SERVICE
-
-SERVERLESS_IMAGE_BYTES = 10 * 1024**3
-"""Uncompressed; AWS counts 10,737,418,240."""
 
 
 def check_image(image: Image, options: Options) -> None:
@@ -31,12 +29,7 @@ def check_image(image: Image, options: Options) -> None:
             if options.architecture == "amd64"
             else "Choose an instance type without a `g` in its family, such as ml.m5.large.",
         )
-    if options.kind == "serverless" and image.size > SERVERLESS_IMAGE_BYTES:
-        raise UnsupportedError(
-            f"The image has {image.size / 1024**3:.1f} GB; a serverless endpoint takes "
-            f"{SERVERLESS_IMAGE_BYTES / 1024**3:.0f} GB.",
-            "Choose a real-time endpoint, or a smaller environment.",
-        )
+    sizes.check_image(image.size, options)
 
 
 async def account(job: Job) -> str:
@@ -85,6 +78,7 @@ async def image(job: Job) -> None:
             "Make the package again.",
         )
     check_image(found, job.options)
+    sizes.check_model(job.package.model_size, job.options)
 
 
 async def name_free(job: Job) -> None:

@@ -194,6 +194,8 @@ class Options(BaseModel):
         for name in ("max_instances", "capture"):
             if getattr(self, name) and self.kind != "real-time":
                 raise _unfit(name, f"is for real-time endpoints only, not {self.kind}")
+        if self.kind == "batch" and _GRAVITON.match(self.instance_type):
+            raise _unfit("instance_type", "is none of batch transform, which has no Graviton")
         if self.max_instances and self.max_instances < self.instance_count:
             raise _unfit("max_instances", f"is less than the {self.instance_count} of the start")
         if self.kind == "batch" and not self.batch_input:

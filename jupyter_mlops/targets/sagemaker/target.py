@@ -12,7 +12,7 @@ from ...core.errors import InvalidError, MlopsError, UnsupportedError
 from ...core.model_package import ModelPackage
 from ...core.ports import Blobs, EngineProvider, Progress, Registries, Target
 from ...core.settings import Settings
-from . import asynchronous, batch, client, model_registry, options, planning, updating
+from . import asynchronous, batch, client, model_registry, options, planning, sizes, updating
 from .client import Aws
 from .creation import create
 from .endpoints import LOG_GROUP, Endpoints
@@ -192,6 +192,7 @@ class SageMakerTarget(Target):
                 f"{deployment.name} is a {chosen.thing}: it answers no requests.",
                 deployment.message,
             )
+        sizes.check_request(len(body), chosen)
         aws = self._aws(_region(deployment))
         started = time.perf_counter()
         if chosen.kind == "async":
