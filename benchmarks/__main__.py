@@ -12,7 +12,7 @@ import benchmarks
 
 from .rows import table
 
-_OURS = {"__main__", "dockernel", "rows", "turns"}
+_OURS = {"__main__", "dockernel", "rows", "serving_peers", "turns", "usage"}
 
 
 def main() -> int:

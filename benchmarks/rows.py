@@ -57,4 +57,4 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _mark(row: Row) -> str:
-    return "yes" if row.met else "NO"
+    return ("yes" if row.met else "NO") if row.bar else ""

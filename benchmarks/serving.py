@@ -1,64 +1,32 @@
-"""The serving layer against FastAPI and MLflow: the same model, the same rows, one worker each."""
+"""The serving layer against servers of others: the same model, the same rows, one worker each."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 import urllib.parse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import jupyter_mlops
 from jupyter_mlops.services.assembling import archive, serving_layer
 
-from .rows import Ratio, Row, ratio
-from .turns import Contender, Turn, alternate, call, environment, free_port, running
+from .rows import Row, ratio
+from .serving_peers import Bench
+from .turns import Contender, Turn, alternate, call, running
+from .usage import added, cold_start, memory
 
-START = Path(jupyter_mlops.__file__).parent / "guest/serve/start.py"
-
-TRAIN = """
-import json, sys
-import joblib, numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-rng = np.random.default_rng(0)
-X = rng.normal(size=(1000, 10))
-y = (X[:, 0] + X[:, 1] ** 2 > 0.5).astype(int)
-model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
-joblib.dump(model, "model.joblib")
-json.dump(X[:10].round(4).tolist(), open("rows.json", "w"))
-if "mlflow" in sys.argv:
-    import mlflow.sklearn
-    from mlflow.models import infer_signature
-    signature = infer_signature(X[:5], model.predict(X[:5]))
-    mlflow.sklearn.save_model(
-        model, "mlflow-model", signature=signature, serialization_format="cloudpickle"
-    )
-"""
-FASTAPI = """
-import joblib, numpy as np
-from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel
-model = joblib.load("model.joblib")
-app = FastAPI()
-
-class Body(BaseModel):
-    inputs: list[list[float]]
-
-@app.post("/predict")
-async def predict(body: Body):
-    return {"predictions": model.predict(np.asarray(body.inputs)).tolist()}
-
-@app.post("/bytes")
-async def echo(request: Request):
-    return Response(await request.body(), media_type="application/octet-stream")
-"""
+CONNECTIONS = (16, 1, 64)
+ROWS = "scikit-learn, 10 rows of JSON"
+INLINE = "FastAPI + uvicorn, predict called inline"
+THREAD = "FastAPI + uvicorn, predict in a thread"
+TENSOR = "mlflow models serve, tensor signature"
+FRAME = "mlflow models serve, DataFrame signature"
+BYTES = "FastAPI + uvicorn (uvloop, httptools), bytes"
 ECHO = """
 def model_fn(folder):
     return None
@@ -78,65 +46,13 @@ def transform_fn(model, body, content_type, accept):
         sum(range(1000))
     return body
 """
-THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+BINARY = "application/octet-stream"
 
 
 def run() -> list[Row]:
-    sklearn = ("scikit-learn", "joblib", "numpy")
-    fastapi = environment("fastapi", "fastapi", "uvicorn[standard]", *sklearn)
-    mlflow = environment("mlflow", "mlflow<3.18", "fastapi", "uvicorn", *sklearn)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        # With MLflow's libraries, which every contender of a row then uses.
-        subprocess.run([mlflow, "-c", TRAIN, "mlflow"], cwd=folder, check=True, capture_output=True)
-        return [_layer(), *_echo(folder, fastapi), *_model(folder, fastapi, mlflow), _busy(folder)]
-
-
-def _ours(
-    folder: Path, name: str, python: Path, code: str, body: bytes, content_type: str, **more: str
-) -> Contender:
-    """Our front and one worker, on this Python."""
-    root = folder / name.replace(" ", "-")
-    (root / "model/code").mkdir(parents=True)
-    (root / "model/code/inference.py").write_text(code)
-    if not code:
-        (root / "model/model.joblib").write_bytes((folder / "model.joblib").read_bytes())
-    (root / "serve.json").write_text('{"handler": {"kind": "inference", "path": "inference.py"}}')
-    port = free_port()
-    variables = {
-        **THREADS,
-        "MLOPS_SERVE_SPEC": str(root / "serve.json"),
-        "MLOPS_MODEL_DIR": str(root / "model"),
-        "SAGEMAKER_BIND_TO_PORT": str(port),
-        "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
-        **more,
-    }
-    return Contender(
-        name,
-        [str(python), "-I", str(START), "serve"],
-        f"http://127.0.0.1:{port}/invocations",
-        body,
-        root,
-        variables,
-        content_type,
-    )
-
-
-def _uvicorn(folder: Path, python: Path, name: str, path: str, body: bytes) -> Contender:
-    root = folder / name.replace(" ", "-")
-    root.mkdir()
-    (root / "app.py").write_text(FASTAPI)
-    (root / "model.joblib").write_bytes((folder / "model.joblib").read_bytes())
-    port = free_port()
-    options = ["--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--workers", "1"]
-    return Contender(
-        name,
-        [str(python.parent / "uvicorn"), "app:app", *options, "--log-level", "warning"],
-        f"http://127.0.0.1:{port}{path}",
-        body,
-        root,
-        THREADS,
-    )
+        bench = Bench(Path(name))
+        return [_layer(), *_echo(bench), *_models(bench), _busy(bench)]
 
 
 def _layer() -> Row:
@@ -147,64 +63,98 @@ def _layer() -> Row:
     )  # fmt: skip
 
 
-def _echo(folder: Path, python: Path) -> list[Row]:
+def _echo(bench: Bench) -> list[Row]:
     body = b"x" * 860
-    ours = _ours(folder, "ours echo", python, ECHO, body, "application/octet-stream")
-    peer = _uvicorn(folder, python, "fastapi echo", "/bytes", body)
+    ours = bench.ours("ours echo", bench.fastapi, ECHO, body, BINARY)
+    peer = bench.uvicorn(BYTES, "/bytes", body)
+    rows = []
     with running([ours, peer]):
-        found = alternate([ours, peer])
-    a, b = found[ours.name], found[peer.name]
-    rates, p99 = _rates(a, b), ratio([t.p99 for t in a], [t.p99 for t in b])
-    title = "FastAPI + uvicorn (uvloop, httptools), bytes"
-    return [
-        Row("echo of 860 bytes, 16 connections", _rate(a), title, _rate(b), str(rates), "≥ 5",
-            rates.median >= 5),
-        Row("the same, p99", _p99(a), title, _p99(b), str(p99), "< 1", p99.median < 1),
-    ]  # fmt: skip
+        for connections in CONNECTIONS:
+            found = alternate([ours, peer], connections)
+            row = f"echo of 860 bytes, {_connections(connections)}"
+            a, b = found[ours.name], found[peer.name]
+            barred = connections == 16
+            rows += [
+                _faster(row, a, b, BYTES, 5 if barred else 0),
+                _sooner("the same, p99", a, b, BYTES, "p99", 1 if barred else 0),
+            ]
+    return rows
 
 
-def _model(folder: Path, fastapi: Path, mlflow: Path) -> list[Row]:
-    body = json.dumps({"inputs": json.loads((folder / "rows.json").read_text())}).encode()
-    ours = _ours(folder, "ours model", fastapi, "", body, "application/json")
+def _models(bench: Bench) -> list[Row]:
+    ours = bench.ours("ours", bench.fastapi)
     # MLflow's environment has other versions of NumPy and scikit-learn: ours runs on both.
-    beside = _ours(folder, "ours beside mlflow", mlflow, "", body, "application/json")
-    inline = _uvicorn(folder, fastapi, "fastapi inline", "/predict", body)
-    port = free_port()
-    command = [str(mlflow.parent / "mlflow"), "models", "serve", "-m", str(folder / "mlflow-model")]
-    options = ["--env-manager", "local", "-h", "127.0.0.1", "-p", str(port), "--workers", "1"]
-    served = folder / "mlflow-serve"
-    served.mkdir()
-    peer = Contender(
-        "mlflow",
-        [*command, *options],
-        f"http://127.0.0.1:{port}/invocations",
-        body,
-        served,
-        THREADS,
-    )
-    contenders = [ours, inline, beside, peer]
-    with running(contenders):
+    beside = bench.ours("ours beside mlflow", bench.mlflow)
+    peers = {
+        bench.mlflow_serve(TENSOR, "tensor"): bench.mlflow,
+        bench.mlflow_serve(FRAME, "frame"): bench.mlflow,
+        bench.uvicorn(INLINE, "/inline"): bench.fastapi,
+        bench.uvicorn(THREAD, "/thread"): bench.fastapi,
+        bench.litserve_run(): bench.litserve,
+        bench.bentoml_serve(): bench.bentoml,
+        bench.mlserver_start(): bench.mlserver,
+    }
+    contenders = [ours, beside, *peers]
+    rows = []
+    starts = {contender.name: cold_start(contender) for contender in contenders}
+    with running(contenders) as pids:
         answers = {_predictions(call(contender)) for contender in contenders}
         if len(answers) != 1:
             raise SystemExit(f"the servers do not predict the same: {answers}")
-        found = alternate(contenders)
-    a, b = found[beside.name], found[peer.name]
-    p50 = ratio([t.p50 for t in a], [t.p50 for t in b])
-    against = _rates(a, b)
-    rows = "scikit-learn, 10 rows of JSON, 16 connections"
-    title = "mlflow models serve, tensor signature"
-    fast = _rates(found[ours.name], found[inline.name])
-    return [
-        Row(rows, _rate(a), title, _rate(b), str(against), "≥ 4", against.median >= 4),
-        Row("the same, p50", _p50(a), title, _p50(b), str(p50), "≤ 0.4", p50.median <= 0.4),
-        Row(rows, _rate(found[ours.name]), "FastAPI, predict called inline",
-            _rate(found[inline.name]), str(fast), "≥ 1.5", fast.median >= 1.5),
-    ]  # fmt: skip
+        for connections in CONNECTIONS:
+            found = alternate(contenders, connections)
+            rows += _against(found, connections, peers)
+        used = {name: memory(pid) for name, pid in pids.items()}
+    cost = "start to first answer; memory after the load; added to the environment"
+    mine = f"{_cost(starts, used, ours)}; 0 packages, 0 MB"
+    for peer, python in peers.items():
+        theirs = f"{_cost(starts, used, peer)}; {added(python, bench.science)}"
+        rows.append(Row(cost, mine, peer.name, theirs, "", "", True))
+    return rows
 
 
-def _busy(folder: Path) -> Row:
+def _against(
+    found: Mapping[str, Sequence[Turn]], connections: int, peers: Mapping[Contender, Path]
+) -> list[Row]:
+    rows = []
+    bars = {TENSOR: 4.0, INLINE: 1.5} if connections == 16 else {}
+    for peer in peers:
+        title = peer.name
+        a = found["ours beside mlflow" if title in (TENSOR, FRAME) else "ours"]
+        b = found[title]
+        row = f"{ROWS}, {_connections(connections)}"
+        rows.append(_faster(row, a, b, title, bars.get(title, 0)))
+        rows.append(
+            _sooner("the same, p50", a, b, title, "p50", 0.4 if title == TENSOR and bars else 0)
+        )
+        rows.append(_sooner("the same, p99", a, b, title, "p99", 0))
+    return rows
+
+
+def _faster(row: str, ours: Sequence[Turn], theirs: Sequence[Turn], title: str, bar: float) -> Row:
+    """Requests a second; a bar of 0 is none."""
+    found = ratio([t.rate for t in ours], [t.rate for t in theirs])
+    said = [f"{statistics.median(t.rate for t in turns):,.0f}/s" for turns in (ours, theirs)]
+    return Row(
+        row, said[0], title, said[1], str(found), f"≥ {bar:g}" if bar else "", found.median >= bar
+    )
+
+
+def _sooner(
+    row: str, ours: Sequence[Turn], theirs: Sequence[Turn], title: str, which: str, bar: float
+) -> Row:
+    """A percentile of the time to an answer, below the bar; 0 is none."""
+    a, b = ([float(getattr(turn, which)) for turn in turns] for turns in (ours, theirs))
+    found = ratio(a, b)
+    return Row(
+        row, f"{statistics.median(a):.2f} ms", title, f"{statistics.median(b):.2f} ms",
+        str(found), f"≤ {bar:g}" if bar else "", not bar or found.median <= bar,
+    )  # fmt: skip
+
+
+def _busy(bench: Bench) -> Row:
     """Probes while the only worker computes and more requests wait."""
-    ours = _ours(folder, "ours busy", Path(sys.executable), BUSY, b"x", "application/octet-stream")
+    ours = bench.ours("ours busy", Path(sys.executable), BUSY, b"x", BINARY)
     host = urllib.parse.urlsplit(ours.url).netloc
     seconds: list[float] = []
     with running([ours]):
@@ -239,21 +189,16 @@ def _busy(folder: Path) -> Row:
 
 
 def _predictions(answer: bytes) -> str:
+    """Of any of the servers, as one text."""
     found = json.loads(answer)
-    return json.dumps(found["predictions"] if isinstance(found, dict) else found)
+    if isinstance(found, dict):
+        found = found["predictions"] if "predictions" in found else found["outputs"][0]["data"]
+    return json.dumps(found)
 
 
-def _rates(ours: list[Turn], theirs: list[Turn]) -> Ratio:
-    return ratio([t.rate for t in ours], [t.rate for t in theirs])
+def _cost(starts: Mapping[str, float], used: Mapping[str, int], contender: Contender) -> str:
+    return f"{starts[contender.name]:.1f} s; {used[contender.name] / 1e6:.0f} MB"
 
 
-def _rate(turns: list[Turn]) -> str:
-    return f"{statistics.median(t.rate for t in turns):,.0f}/s"
-
-
-def _p50(turns: list[Turn]) -> str:
-    return f"{statistics.median(t.p50 for t in turns):.2f} ms"
-
-
-def _p99(turns: list[Turn]) -> str:
-    return f"{statistics.median(t.p99 for t in turns):.2f} ms"
+def _connections(count: int) -> str:
+    return f"{count} connection{'s' if count > 1 else ''}"

@@ -21,7 +21,7 @@ ROUNDS = 5
 SECONDS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contender:
     """A server's command and the request that it gets."""
 
@@ -71,8 +71,8 @@ def environment(name: str, *packages: str) -> Path:
 
 
 @contextmanager
-def running(contenders: Sequence[Contender]) -> Iterator[None]:
-    """All of them, each answering its request; ended at the end."""
+def running(contenders: Sequence[Contender]) -> Iterator[dict[str, int]]:
+    """All of them, each answering its request, as process ids by name; ended at the end."""
     processes = []
     try:
         for contender in contenders:
@@ -89,7 +89,7 @@ def running(contenders: Sequence[Contender]) -> Iterator[None]:
             processes.append((contender, process, log))
         for contender, process, log in processes:
             _wait(contender, process, log)
-        yield
+        yield {contender.name: process.pid for contender, process, _ in processes}
         for contender, process, log in processes:
             if process.poll() is not None:
                 raise SystemExit(f"{contender.name} ended:\n{log.read_text()[-2000:]}")
@@ -110,7 +110,7 @@ def log_of(contender: Contender) -> Path:
 
 def _wait(contender: Contender, process: subprocess.Popen[bytes], log: Path) -> None:
     problem: Exception | None = None
-    for _ in range(1200):
+    for _ in range(6000):
         if process.poll() is not None:
             break
         try:
@@ -118,7 +118,7 @@ def _wait(contender: Contender, process: subprocess.Popen[bytes], log: Path) -> 
             return
         except OSError as error:
             problem = error
-            time.sleep(0.1)
+            time.sleep(0.02)
     raise SystemExit(f"{contender.name} does not answer: {problem}\n{log.read_text()[-2000:]}")
 
 
