@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.parts.platforms",
     "tests.parts.services",
     "tests.parts.r",
+    "tests.parts.serving_container",
     "tests.parts.rootless",
 ]
 

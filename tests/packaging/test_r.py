@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
-import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +13,12 @@ import pytest
 from traitlets.config import Config
 
 from jupyter_mlops.core.errors import InvalidError
-from jupyter_mlops.core.layout import SERVE_DIR, SERVE_SPEC
 from jupyter_mlops.core.model_package import Handler
-from jupyter_mlops.services.assembling import ENTRYPOINT, GUEST
 
 from ..parts.projects import freeze, package
 from ..parts.services import Recorder, Tiny, open_services
-from ..serving.conftest import Server, free_port
+from ..parts.serving_container import r_container
+from ..serving.conftest import Server
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -83,41 +80,10 @@ def files(r_environment: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-@contextlib.contextmanager
-def served(
-    image: str, folder: Path, code: str, function: str = "", model: bytes | None = None
-) -> Iterator[Server]:
-    """The serving layer in a container of this image."""
-    root = folder / "model"
-    (root / "code").mkdir(parents=True)
-    (root / "code/predict.R").write_text(textwrap.dedent(code))
-    if model is not None:
-        (root / "model.rds").write_bytes(model)
-    handler = {"kind": "r", "path": "predict.R", "function": function}
-    (folder / "serve.json").write_text(json.dumps({"name": "cars", "handler": handler}))
-    port, name, log = free_port(), f"test-serving-{free_port()}", folder / "log"
-    process = subprocess.Popen(
-        ["docker", "run", "--rm", "--name", name, "-p", f"127.0.0.1:{port}:8080",
-         "-e", "SAGEMAKER_MODEL_SERVER_WORKERS=1",
-         "-v", f"{root}:/opt/ml/model:ro",
-         "-v", f"{GUEST / 'serve'}:{SERVE_DIR}:ro",
-         "-v", f"{folder / 'serve.json'}:{SERVE_SPEC}:ro",
-         "--read-only", "--tmpfs", "/tmp", "--entrypoint", ENTRYPOINT[0], image,
-         *ENTRYPOINT[1:], "serve"],
-        stdout=log.open("w"), stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    server = Server(process, port, log)
-    try:
-        yield server
-    finally:
-        subprocess.run(["docker", "rm", "-f", name], check=False, capture_output=True)
-        process.wait(30)
-
-
 @pytest.fixture(scope="module")
 def many(r_environment: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("many")
-    with served(r_environment.revision.image, folder, MANY, "many") as server:
+    with r_container(r_environment.revision.image, folder, MANY, "many") as server:
         server.wait_ready(60)
         yield server
 
@@ -129,7 +95,7 @@ def cars(
     """The model without a function: R's own ``predict``."""
     folder = tmp_path_factory.mktemp("cars")
     model = (files / "model.rds").read_bytes()
-    with served(r_environment.revision.image, folder, "", model=model) as server:
+    with r_container(r_environment.revision.image, folder, "", model=model) as server:
         server.wait_ready(60)
         yield server
 
@@ -280,6 +246,8 @@ def test_r_ends_and_is_started_again(many: Server, what: str, said: str) -> None
     assert answer.status == 500 and said in answer.error
     many.wait_ready(60)
     assert many.post([{"what": "one"}]).json == [True]
+    (first, *_) = (event for event in many.events() if event["event"] == "worker_ready")
+    assert first["resident"] > 40e6, "the memory of R counts for the number of workers"
     ended = [event for event in many.events() if event["event"] == "worker_ended"]
     assert ended[-1]["restart_in"] == 0.1
 
@@ -321,7 +289,7 @@ def test_a_model_alone_in_every_protocol(
 
 def test_a_model_that_does_not_load_says_why(r_environment: Tiny, tmp_path: Path) -> None:
     code = 'model_fn <- function(folder) stop("the weights are torn")'
-    with served(r_environment.revision.image, tmp_path, code) as server:
+    with r_container(r_environment.revision.image, tmp_path, code) as server:
         said = server.wait_event("model_failed", 60)
         assert said["message"].startswith(
             "The model could not be loaded: the weights are torn (in model_fn(folder))"

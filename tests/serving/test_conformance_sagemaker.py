@@ -6,7 +6,6 @@ Python with the serving layer.
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import tarfile
@@ -17,11 +16,7 @@ from typing import Any
 import docker
 import pytest
 
-from jupyter_mlops.core.layout import SERVE_DIR
-from jupyter_mlops.services.assembling import GUEST, serving_layer
-
 from ..parts.aws import REGION, Aws, Hosting
-from ..parts.model_image import archive, layer
 from ..parts.registry import RunningRegistry
 from .conftest import asked_by
 
@@ -33,21 +28,6 @@ def model_fn(folder):
 
 def predict_fn(data, model):
     return [model * sum(row) for row in data]
-"""
-SPEC = {
-    "name": "sums",
-    "handler": {"kind": "inference", "path": "inference.py"},
-    "sample": {
-        "content_type": "application/json",
-        "body": base64.b64encode(b"[[1, 2]]").decode(),
-    },
-}
-IMPORTS = f"""
-import sys, encodings.idna, encodings.utf_8_sig, encodings.latin_1, encodings.ascii
-sys.path.insert(0, {str(GUEST / "serve")!r})
-import start
-for name in ("front", "worker", "handlers"):
-    start.load(name)
 """
 CLIENT = """
     import json
@@ -73,16 +53,15 @@ CLIENT = """
 
 
 @pytest.fixture(scope="module")
-def image(registry: RunningRegistry) -> Iterator[str]:
+def image(registry: RunningRegistry, serving_image: str) -> Iterator[str]:
     """Its name in the registry, by digest."""
     client = docker.from_env()
     ref = f"{registry.host}/conformance/serving:1"
-    content = layer(serving_layer(json.dumps(SPEC).encode()), IMPORTS)
-    client.images.load(archive(ref, content, script=(f"{SERVE_DIR}/start.py",)))
+    client.images.get(serving_image).tag(ref)
     client.images.push(ref)
-    made = client.images.get(ref)
-    yield made.attrs["RepoDigests"][0]
-    client.images.remove(made.id, force=True)
+    digests = client.images.get(ref).attrs["RepoDigests"]
+    yield next(digest for digest in digests if digest.startswith(registry.host))
+    client.images.remove(ref)
     client.close()
 
 

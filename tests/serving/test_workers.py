@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
 
-from .conftest import Servers
+from .conftest import Answer, Servers
 
 CRASHES = """
     import os, signal, time
@@ -179,17 +181,57 @@ def test_timeout_ends_the_worker(serve: Servers) -> None:
     assert server.post(b"hello").status == 200
 
 
+def test_a_slow_answer_does_not_wait_for_the_next(serve: Servers) -> None:
+    """Both are with the worker already."""
+    server = serve(CRASHES)
+    body = b"sleep 1"
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as first,
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as second,
+    ):
+        first.sendall(head + body)
+        second.sendall(head + body)
+        ready, _, _ = select.select([first, second], [], [], 10)
+        assert len(ready) == 1
+        assert ready[0].recv(65536).startswith(b"HTTP/1.1 200 OK")
+
+
 def test_full_queue(serve: Servers) -> None:
     server = serve(CRASHES, MLOPS_MAX_QUEUE="1")
     threads = []
-    statuses: list[int] = []
+    answers: list[Answer] = []
     for _ in range(12):
-        ask = threading.Thread(target=lambda: statuses.append(server.post(b"sleep 0.3").status))
+        ask = threading.Thread(target=lambda: answers.append(server.post(b"sleep 0.3")))
         threads.append(ask)
         ask.start()
     for thread in threads:
         thread.join()
-    assert 503 in statuses and 200 in statuses
+    assert {answer.status for answer in answers} == {200, 503}
+    refused = [answer for answer in answers if answer.status == 503]
+    assert all(answer.headers["retry-after"] == "1" for answer in refused)
+    assert refused[0].error == "Too many requests are waiting."
+
+
+def test_nobody_waits_longer_than_the_time_limit(serve: Servers) -> None:
+    """Also one that no worker had the time for: its caller has long gone."""
+    server = serve(CRASHES, SAGEMAKER_MODEL_SERVER_TIMEOUT="2")
+    answers: list[tuple[float, Answer]] = []
+
+    def ask() -> None:
+        began = time.monotonic()
+        answer = server.post(b"sleep 1.5")
+        answers.append((time.monotonic() - began, answer))
+
+    threads = [threading.Thread(target=ask) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {answer.status for _, answer in answers} == {200, 503}
+    late = [answer for _, answer in answers if answer.status == 503]
+    assert late[0].error == "No worker had time for this request within 2 s."
+    assert max(seconds for seconds, answer in answers if answer.status == 503) < 5
 
 
 def test_threads_of_libraries(serve: Servers) -> None:

@@ -4,6 +4,7 @@ NumPy and pandas are used where the environment has them, and are never required
 """
 
 import csv
+import functools
 import io
 import json
 import math
@@ -40,8 +41,12 @@ PARAMETERS = ("parameters", "params")
 """Keys of what is said beside the rows, for handlers that take a context."""
 
 
+@functools.lru_cache(maxsize=256)
 def media_type(header):
-    """(type, parameters) of a Content-Type or of one Accept entry, names in lower case."""
+    """(type, parameters) of a Content-Type or of one Accept entry, names in lower case.
+
+    Kept: the parameters are not to be changed.
+    """
     first, *rest = header.split(";")
     parameters = {}
     for part in rest:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 from . import frames, logs, machine
 from .link import Link
@@ -196,8 +197,13 @@ class Pool:
                     worker.process.returncode = code
 
     def overdue(self, now):
-        """End the workers whose oldest request runs longer than the configured time-out."""
+        """End the workers whose oldest request runs longer than the configured time-out, and
+        tell those who have waited as long for a worker that they need not wait any more."""
         limit = self.settings.timeout
+        since = time.perf_counter() - limit
+        while limit and self.queue and self.queue[0].began < since:
+            text = "No worker had time for this request within %d s." % limit
+            self.queue.popleft().reply(503, b"", text.encode())
         for worker in self.workers if limit else ():
             link = worker.link
             if link not in self._live or not link.waiting or link.paused:

@@ -161,7 +161,8 @@ def _serve(link, control, handler, run):
             continue
         now = clock()
         if not out:
-            out_since = now
+            # With its own time: an answer that took long does not wait for the next one's.
+            out_since = began
         micros = int((now - began) * 1e6)
         out.append(frames.pack(frames.RESULT, header[1], answer_meta, len(made), status, micros))
         out.append(made)
