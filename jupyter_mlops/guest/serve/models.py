@@ -105,17 +105,28 @@ def predict(data, model):
 
 
 def _named(data, model):
-    """Rows without names for a model that was fitted with names: in the order of the fit."""
+    """Rows without names for a model that was fitted with names, or names in another order."""
     names = getattr(model, "feature_names_in_", None)
-    if names is None or getattr(data, "ndim", 0) != 2 or hasattr(data, "columns"):
+    if names is None:
         return data
-    if data.shape[1] != len(names):
+    names = list(names)
+    if hasattr(data, "columns"):
+        columns = list(data.columns)
+        # The order of names says nothing in JSON, and models refuse another one than the fit's.
+        same = len(columns) == len(names) and set(columns) == set(names)
+        return data[names] if same and columns != names else data
+    if isinstance(data, dict):
+        if set(data) != set(names):
+            return data
+    elif getattr(data, "ndim", 0) != 2 or data.shape[1] != len(names):
         return data
     try:
         import pandas
     except ImportError:
         return data
-    return pandas.DataFrame(data, columns=list(names))
+    if isinstance(data, dict):
+        return pandas.DataFrame({name: data[name].reshape(-1) for name in names})
+    return pandas.DataFrame(data, columns=names)
 
 
 def features(model):
@@ -137,8 +148,6 @@ def misfit(data, model):
             parts = ["lacks %s" % ", ".join(missing)] if missing else []
             parts += ["has %s, which the model does not know" % ", ".join(more)] if more else []
             return "it " + ", and ".join(parts)
-        if names and given != names:
-            return "its columns are in another order than those of the fit: %s" % ", ".join(names)
         width = len(given)
     elif getattr(data, "ndim", 0) == 2:
         width = data.shape[1]
