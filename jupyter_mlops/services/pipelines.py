@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from shlex import quote
 
 from ..core.errors import InvalidError
+from ..core.gate import LEVELS
 
-LEVELS = ("L0", "L1", "L2", "L3")
 REPORTS = "reports"
 """Folder of what the steps write: reports, the plan, and a file target's folder."""
 
@@ -73,8 +73,17 @@ def check_steps(pipeline: Pipeline) -> tuple[Step, ...]:
             f"--json > {REPORTS}/reproduce.json"
         )
         steps.insert(2, Step(f"Run it again, to level {pipeline.require}", script))
-    script = f"{_deploy(pipeline)} --plan --json > {REPORTS}/plan.json"
-    return (*steps, Step("Plan the deployment", script, account=True))
+    package = quote(pipeline.package)
+    level = f" --level {pipeline.require}" if pipeline.require else ""
+    gate = f"jupyter mlops package gate {package}{level} --json > {REPORTS}/gate.json"
+    card = f"jupyter mlops package card {package} --output {REPORTS}/model-card.md"
+    plan = f"{_deploy(pipeline)} --plan --json > {REPORTS}/plan.json"
+    return (
+        *steps,
+        Step("Ask the gate", gate),
+        Step("Write the model card", card),
+        Step("Plan the deployment", plan, account=True),
+    )
 
 
 def deploy_steps(pipeline: Pipeline) -> tuple[Step, ...]:

@@ -76,6 +76,9 @@ def run_pipeline(cli: CommandLine, folder: Path, snapshot: str) -> None:
             if job == "check":
                 assert runner.report("reproduce.json")["passed"] is True
                 assert runner.report("plan.json")["steps"]
+                assert runner.report("gate.json")["passed"] is True
+                card = (runner.folder / "reports" / "model-card.md").read_text()
+                assert "doubler" in card and snapshot in card
                 assert not (runner.folder / "reports" / "bundle").exists()
             else:
                 assert runner.report("deployment.json")["state"] == "written"
