@@ -15,6 +15,8 @@ from .targets import Targets
 
 MOST = 1000
 """Requests of one trial."""
+_ASKED = (DeploymentState.RUNNING, DeploymentState.WRITTEN)
+"""Of files, too: their target says where predictions come from instead."""
 
 
 class Samples(Protocol):
@@ -40,7 +42,7 @@ class Invoking:
         if not 1 <= times <= MOST:
             raise InvalidError(f"{times} requests are not possible.", f"Ask for 1 to {MOST}.")
         deployment = await self._records.get(deployment_id)
-        if deployment.state is not DeploymentState.RUNNING:
+        if deployment.state not in _ASKED:
             raise ConflictError(
                 f"The deployment {deployment.name!r} does not answer requests: it is "
                 f"{deployment.state.value}. {deployment.message}".rstrip(),
