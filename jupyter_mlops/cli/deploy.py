@@ -29,6 +29,12 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
         help="an option of the target, such as region=eu-west-1 or variables.LEVEL=3; "
         "may be repeated",
     )
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="where a deployment of that name runs with another package or other options, update "
+        "it (in CI: the same command for the first time and for every later one)",
+    )
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--plan", action="store_true", help="only show what would be created")
     only.add_argument(
@@ -60,7 +66,9 @@ async def execute(session: Session, args: argparse.Namespace) -> Answer:
     made = await session.work(
         "deploy",
         args.name or args.package,
-        lambda progress: deploying.deploy(args.package, args.target, args.name, options, progress),
+        lambda progress: deploying.deploy(
+            args.package, args.target, args.name, options, progress, update=args.update
+        ),
         lambda deployment: {"deployment": deployment.id},
     )
 

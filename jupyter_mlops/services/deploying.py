@@ -115,13 +115,15 @@ class Deploying:
         options: Mapping[str, Any],
         progress: Progress,
         require_check: bool = True,
+        update: bool = False,
     ) -> Deployment:
         """Run a package on a target; an empty name means the package's own.
 
         Where the same package runs under that name with the same options, nothing is done, and
-        what runs is returned. What a process that ended left half-made is taken away first.
-        When it fails or is cancelled, what was made is taken away again. The record stays, as
-        ``failed``, only if something could not be taken away: delete it to try again.
+        what runs is returned; another one is updated if ``update`` says so. What a process that
+        ended left half-made is taken away first. When it fails or is cancelled, what was made is
+        taken away again. The record stays, as ``failed``, only if something could not be taken
+        away: delete it to try again.
         """
         chosen = await self._targets.get(target)
         package = await self._packaging.get(package_id)
@@ -132,10 +134,14 @@ class Deploying:
         # The lock makes look-up and saving one step for requests of this process.
         async with self._names:
             half_made = await self._present(name)
-            if half_made is not None and half_made.state in _STANDING:
+            standing = half_made is not None and half_made.state in _STANDING
+            updated = update and half_made is not None and half_made.can_update
+            if half_made is not None and standing and not (updated and half_made.target == target):
                 return self._unchanged(half_made, package, target, valid, progress)
-            if half_made is not None:
+            if half_made is not None and not standing:
                 half_made = await self._claim(half_made)
+        if half_made is not None and standing:
+            return await self.update(half_made.id, package.id, valid, progress, require_check)
         if half_made is not None:
             progress.phase("resume", "Removing what an earlier attempt left half-made")
             await self._remove(half_made, progress)

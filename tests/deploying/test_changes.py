@@ -46,6 +46,20 @@ async def test_update_roll_back_and_the_same_again(
         await deploying.deploy(package.id, "sagemaker", "one", {}, Silent())
     assert "deployment update one" in caught.value.hint
 
+    # Asked to update, the same command deploys and updates.
+    options = {"instance_count": 3}
+    again = await deploying.deploy(second.id, "sagemaker", "one", options, Silent(), update=True)
+    assert (again.id, again.options["instance_count"]) == (changed.id, 3)
+    assert (
+        await deploying.deploy(second.id, "sagemaker", "one", options, Silent(), update=True)
+        == again
+    )
+    again = await deploying.roll_back("one", Silent())
+    assert again.options == changed.options
+    again = await deploying.deploy(package.id, "sagemaker", "one", {}, Silent(), update=True)
+    again = await deploying.update("one", "second", {"instance_count": 2}, Silent())
+    assert again.details["previous"]["package"] == package.id
+
     await services.store.packages.delete(package.id)
     back = await deploying.roll_back("one", Silent())
     assert (back.package, back.options) == (package.id, made.options)
