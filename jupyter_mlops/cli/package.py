@@ -42,6 +42,13 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
         "--expected", metavar="PATH", default="", help="a file of the snapshot: its answer"
     )
     create.add_argument(
+        "--also",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="the sample in another content type (CSV, npy, parquet); may be repeated",
+    )
+    create.add_argument(
         "--content-type", default="", help="of the sample (default: by the file's name)"
     )
     check = noun.verb("check", "run it here as SageMaker would, and check every rule", examine)
@@ -75,6 +82,7 @@ async def make(session: Session, args: argparse.Namespace) -> Answer:
             progress,
             expected=args.expected,
             content_type=args.content_type,
+            also=args.also,
         ),
         lambda package: {"package": package.id},
     )

@@ -23,6 +23,7 @@ CONTENT_TYPES = {
     ".csv": "text/csv",
     ".npy": "application/x-npy",
     ".npz": "application/x-npz",
+    ".parquet": "application/vnd.apache.parquet",
     ".txt": "text/plain",
 }
 

@@ -40,6 +40,13 @@ class Handler:
 
 
 @dataclass(frozen=True)
+class OtherForm:
+    content_type: str
+    body: str
+    """Blob digest."""
+
+
+@dataclass(frozen=True)
 class Sample:
     """A request that must be answered as it was in the notebook."""
 
@@ -49,6 +56,8 @@ class Sample:
     expected: str = ""
     """Blob digest of the notebook's own prediction; empty where none was recorded."""
     accept: str = "application/json"
+    others: tuple[OtherForm, ...] = ()
+    """The same request in other content types, which must get the same answer."""
 
 
 @dataclass(frozen=True)

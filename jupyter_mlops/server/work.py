@@ -155,6 +155,7 @@ def package(services: Services, body: CreatePackage) -> Work:
             progress,
             expected=body.expected,
             content_type=body.content_type,
+            also=body.also,
         )
         return {"package": made.id}
 

@@ -23,4 +23,5 @@ async def used(store: Store) -> set[str]:
         found.add(revision.smoke.notebook if revision.smoke else "")
     for package in await store.packages.list():
         found |= {package.model, package.sample.body, package.sample.expected}
+        found |= {other.body for other in package.sample.others}
     return found

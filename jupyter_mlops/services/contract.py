@@ -85,9 +85,12 @@ class Contract:
             tell(ping)
             progress.phase("requests", "Sending good and bad requests")
             body = await self._blobs.get(package.sample.body)
+            others = [
+                (o.content_type, await self._blobs.get(o.body)) for o in package.sample.others
+            ]
             expected = package.sample.expected
             answer = await self._blobs.get(expected) if expected else b""
-            for check in await requesting.checks(running, package, body, answer):
+            for check in await requesting.checks(running, package, body, answer, others):
                 tell(check)
         progress.phase("stop", "Asking it to stop")
         tell(await ending.writes(running))

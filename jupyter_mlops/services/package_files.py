@@ -55,6 +55,8 @@ class SampleFiles:
     body: bytes
     accept: str
     expected: bytes | None
+    others: tuple[tuple[str, bytes], ...] = ()
+    """(content type, body) of the same request in other forms."""
 
 
 def find(root: Path, model: Sequence[str], handler: Handler) -> PackageFiles:
@@ -142,6 +144,23 @@ def sample(root: Path, path: str, expected: str, given_type: str) -> SampleFiles
         accept = "application/json"
     check_sample(expected, answer, accept)
     return SampleFiles(kind, body, accept, answer)
+
+
+def with_others(root: Path, request: SampleFiles, paths: Sequence[str]) -> SampleFiles:
+    """The sample and its other forms, read from ``paths`` (blocks). Raises InvalidError."""
+    others = []
+    for path in paths:
+        body, kind = existing(root, path, "sample").read_bytes(), content_type(path)
+        check_sample(path, body, kind)
+        others.append((kind, body))
+    kinds = [request.content_type.partition(";")[0], *(kind for kind, _ in others)]
+    twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+    if twice:
+        raise InvalidError(
+            f"The sample is there more than once as {', '.join(twice)}.",
+            "Give each of its forms a content type of its own.",
+        )
+    return replace(request, others=tuple(others))
 
 
 def existing(root: Path, path: str, role: str) -> Path:

@@ -22,7 +22,14 @@ from ..core.layout import (
     LABEL_PREFIX,
     LABEL_REVISION,
 )
-from ..core.model_package import Candidates, ContractReport, Handler, ModelPackage, Sample
+from ..core.model_package import (
+    Candidates,
+    ContractReport,
+    Handler,
+    ModelPackage,
+    OtherForm,
+    Sample,
+)
 from ..core.ports import Blobs, Engine, EngineProvider, ImageConfig, Progress, Store
 from ..core.settings import Settings
 from ..core.snapshot import Snapshot
@@ -32,7 +39,14 @@ from .contract import Contract
 from .ending import to_the_end
 from .examining import examine
 from .package_candidates import candidates
-from .package_files import PackageFiles, SampleFiles, find, sample, write_archive
+from .package_files import (
+    PackageFiles,
+    SampleFiles,
+    find,
+    sample,
+    with_others,
+    write_archive,
+)
 from .package_spec import spec, with_id
 
 
@@ -75,6 +89,7 @@ class _Parts:
             _digest(self.sample.body),
             _digest(self.sample.expected) if self.sample.expected is not None else "",
             _digest(archive(self.layer)),
+            *([kind, _digest(body)] for kind, body in self.sample.others),
         )
         return "p-" + hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
@@ -148,8 +163,10 @@ class Packaging:
         progress: Progress,
         expected: str = "",
         content_type: str = "",
+        also: Sequence[str] = (),
     ) -> ModelPackage:
-        """Make a package. ``model``, ``sample``, ``expected`` are paths in the snapshot's files.
+        """Make a package. ``model``, ``sample``, ``expected`` are paths in the snapshot's files;
+        ``also`` are those of the sample in other content types.
 
         The same parts again give the existing package. Raises InvalidError, before anything is
         built, for files that are missing or cannot work; a failure leaves nothing behind.
@@ -171,7 +188,7 @@ class Packaging:
             await self._snapshots.unpack(snapshot, folder)
             files = await anyio.to_thread.run_sync(find, folder, model, handler)
             request = await anyio.to_thread.run_sync(
-                _sample, folder, sample, expected, content_type
+                _sample, folder, sample, expected, content_type, also
             )
             _check_request(handler, sample, request)
             progress.phase("handler", f"Trying {handler.path or 'the model'} in the image")
@@ -209,6 +226,10 @@ class Packaging:
             made.append(await self._blobs.put(parts.sample.body))
             if parts.sample.expected is not None:
                 made.append(await self._blobs.put(parts.sample.expected))
+            others = []
+            for kind, body in parts.sample.others:
+                made.append(await self._blobs.put(body))
+                others.append(OtherForm(kind, made[-1]))
             image = await engine.image(image_id)
             grown = image.size - base_size if image is not None else 0
             package = ModelPackage(
@@ -228,6 +249,7 @@ class Packaging:
                     made[1],
                     made[2] if parts.sample.expected is not None else "",
                     parts.sample.accept,
+                    tuple(others),
                 ),
                 layer_size=grown if grown > 0 else sum(map(len, parts.layer.values())),
                 format=parts.files.format.name if parts.files.format else "",
@@ -285,11 +307,15 @@ class Packaging:
         await engine.remove_image(package.ref)
         await self._store.packages.delete(package.id)
         sample = package.sample
-        await release(self._store, self._blobs, [package.model, sample.body, sample.expected or ""])
+        others = [other.body for other in sample.others]
+        blobs = [package.model, sample.body, sample.expected, *others]
+        await release(self._store, self._blobs, blobs)
 
 
-def _sample(root: Path, path: str, expected: str, content_type: str) -> SampleFiles:
-    return sample(root, path, expected, content_type)
+def _sample(
+    root: Path, path: str, expected: str, content_type: str, also: Sequence[str]
+) -> SampleFiles:
+    return with_others(root, sample(root, path, expected, content_type), also)
 
 
 def _check_request(handler: Handler, path: str, request: SampleFiles) -> None:

@@ -63,6 +63,7 @@ export interface IPackageRequest {
   sample: string;
   expected: string;
   content_type: string;
+  also: string[];
 }
 
 /** What a deployment is made of. */

@@ -1208,6 +1208,11 @@ export interface components {
          */
         CreatePackage: {
             /**
+             * @description The sample in other content types.
+             * @default []
+             */
+            also: string[];
+            /**
              * @description Of the sample; guessed from its name when empty.
              * @default
              */
@@ -1890,6 +1895,11 @@ export interface components {
          * @enum {string}
          */
         OperationState: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
+        /** OtherForm */
+        OtherForm: {
+            body: string;
+            content_type: string;
+        };
         /**
          * Package
          * @description One installed distribution of one ecosystem.
@@ -2067,6 +2077,8 @@ export interface components {
             content_type: string;
             /** @default  */
             expected: string;
+            /** @default [] */
+            others: components["schemas"]["OtherForm"][];
         };
         /**
          * SampleVariable

@@ -153,7 +153,8 @@ export class ExportModel {
           },
           sample: choice.sample,
           expected: choice.expected,
-          content_type: ''
+          content_type: '',
+          also: this._otherForms()
         })
       );
       const id = String(made.result?.package ?? '');
@@ -232,6 +233,14 @@ export class ExportModel {
       this._models().some(path => !!trust[path]) ||
       (!!this.live?.trusted_only && this.choice.model === this.live.model[0])
     );
+  }
+
+  /** The sample in other content types, as the export of a variable wrote it. */
+  private _otherForms(): string[] {
+    const { live, choice } = this;
+    return live?.sample === choice.sample
+      ? live.samples.filter(path => path !== choice.sample)
+      : [];
   }
 
   private _models(): string[] {

@@ -111,7 +111,7 @@ FAULTS = {
     ),
     "an answer that is too long": Fault(
         "invocations", "answered with 26.0 MB", "SageMaker passes on 25 MB at most",
-        server="long answers", also=frozenset({"same_prediction"}),
+        server="long answers", also=frozenset({"same_prediction", "forms"}),
     ),
     "another prediction": Fault(
         "same_prediction", "expected 3, got 4 at [0]", "in one run of the notebook",
@@ -126,6 +126,11 @@ FAULTS = {
     "500 for nothing": Fault(
         "empty_body", "500: RuntimeError: oops", "when the body is empty", server="empty body"
     ),
+    "other answers to CSV": Fault(
+        "forms", "text/csv: expected 3, got 4 at [0]", "Let input_fn read these",
+        server="other form",
+    ),
+    "no CSV": Fault("forms", "text/csv: 415: no CSV", "Let input_fn read these", server="no CSV"),
     "small requests only": Fault(
         "size", "6 MB: 413", "Requests of 6 MB are usual", server="small requests"
     ),
@@ -226,6 +231,7 @@ def base(
             made = await package(
                 services, tiny_environment, tmp_path_factory.mktemp("faults") / "p",
                 sample__json="[[1, 2], [3, 4]]", prediction__json="[3, 7]",
+                rows__csv="1,2\n3,4\n", also=("rows.csv",),
             )  # fmt: skip
             engine = await services.engines.engine()
             spec = ContainerSpec(image=made.image, name=CONTAINER, labels=labels(services))

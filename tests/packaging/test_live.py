@@ -28,7 +28,7 @@ pytestmark = pytest.mark.docker
 SERVE = Path(jupyter_mlops.__file__).parent / "guest" / "serve"
 LIBRARIES = (
     "ipykernel", "scikit-learn", "pandas", "skops", "xgboost-cpu", "lightgbm", "statsmodels",
-    "skl2onnx", "onnxruntime", "safetensors", "mlflow-skinny",
+    "skl2onnx", "onnxruntime", "safetensors", "mlflow-skinny", "pyarrow",
 )  # fmt: skip
 
 CELL = """
@@ -99,7 +99,10 @@ os.makedirs("package/code")
 for name in sys.argv[2:]:
     os.link("exported/m/" + name, "package/" + ("code/" if name.endswith(".py") else "") + name)
 handler = handlers.load(spec, "package", "application/json")
-for name, kind in (("sample.json", "json"), ("sample.csv", "csv"), ("sample.npy", "x-npy")):
+for name, kind in (
+    ("sample.json", "json"), ("sample.csv", "csv"), ("sample.npy", "x-npy"),
+    ("sample.parquet", "vnd.apache.parquet"),
+):
     path = "exported/m/" + name
     if os.path.exists(path):
         kind = "text/csv" if kind == "csv" else "application/" + kind
@@ -443,10 +446,13 @@ def test_from_the_variable_to_a_package_that_passes(notebook: Notebook):
             package = await services.packaging.create(
                 snapshot.id, "churn", made["model"], Handler("inference", made["handler"]),
                 made["sample"], recorder, made["expected"],
+                also=[path for path in made["samples"] if path != made["sample"]],
             )  # fmt: skip
+            forms = {other.content_type for other in package.sample.others}
+            assert forms == {"text/csv", "application/vnd.apache.parquet"}
             report = await services.packaging.check(package.id, recorder)
             assert report.passed, [c for c in report.checks if not c.passed]
-            assert "same_prediction" in {check.name for check in report.checks}
+            assert {"same_prediction", "forms"} <= {check.name for check in report.checks}
             await services.packaging.delete(package.id)
             await services.snapshots.delete(snapshot.id)
         finally:

@@ -255,6 +255,11 @@ REFUSED: dict[str, tuple[Any, ...]] = {
         "The folder w, which is to be the model, is empty",
         "what .modelignore names does not count",
     ),
+    "a form twice": (
+        {"also": ("rows.json",), "rows__json": "[]"},
+        "more than once as application/json",
+        "a content type of its own",
+    ),
     "bad name": ({"name": "Not A Name"}, "cannot be the name of a model package"),
 }
 

@@ -117,6 +117,7 @@ async def package(
     handler: Handler | None = None,
     sample: str = "sample.json",
     expected: str = "prediction.json",
+    also: tuple[str, ...] = (),
     **files: str | bytes,
 ) -> ModelPackage:
     """Freeze a project and make a package of it."""
@@ -129,4 +130,5 @@ async def package(
         sample,
         Recorder(),
         expected,
+        also=also,
     )

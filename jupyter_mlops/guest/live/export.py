@@ -1,5 +1,6 @@
 """Writes down a model, a sample, the notebook's own prediction of it, and what both look like."""
 
+import importlib.util
 import json
 import os
 import types
@@ -110,7 +111,10 @@ def request(data):
     if is_frame(data):
         rows = coding.plain(data.values)
         body = {"dataframe_split": {"columns": [str(c) for c in data.columns], "data": rows}}
-        return text_of(body), {"sample.csv": data.to_csv(index=False)}
+        others = {"sample.csv": data.to_csv(index=False)}
+        if importlib.util.find_spec("pyarrow") is not None:
+            others["sample.parquet"] = data.to_parquet(index=False, engine="pyarrow")
+        return text_of(body), others
     if is_array(data):
         import io
 

@@ -21,6 +21,8 @@ class CreatePackage(Request):
     """A file with the notebook's own prediction for it."""
     content_type: str = ""
     """Of the sample; guessed from its name when empty."""
+    also: tuple[str, ...] = ()
+    """The sample in other content types."""
 
 
 class ApprovePackage(Request):

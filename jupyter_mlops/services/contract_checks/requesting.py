@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...core.model_package import Check, ModelPackage
+from . import forms
 from .answers import difference
 from .running import Answer, Running
 from .starting import NO_NETWORK, calls_out
@@ -60,8 +61,14 @@ def plan(package: ModelPackage, body: bytes) -> list[dict[str, Any]]:
 
 
 async def checks(
-    running: Running, package: ModelPackage, body: bytes, expected: bytes
+    running: Running,
+    package: ModelPackage,
+    body: bytes,
+    expected: bytes,
+    others: Sequence[tuple[str, bytes]] = (),
 ) -> list[Check]:
+    """``expected`` is the notebook's answer, empty where none was recorded; ``others`` are the
+    sample in other content types."""
     requests = plan(package, body)
     answers = await running.requests(requests)
     first, second, third = answers[:3]
@@ -76,6 +83,8 @@ async def checks(
         _batch(answers[8]),
         _metrics(answers[9]),
     ]
+    if others:
+        found.append(await forms.check(running, package, answers[0], others))
     found.append(await _busy(running, requests[0], first.status == 200))
     return found
 
