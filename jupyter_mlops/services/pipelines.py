@@ -88,8 +88,8 @@ def check_steps(pipeline: Pipeline) -> tuple[Step, ...]:
 
 def deploy_steps(pipeline: Pipeline) -> tuple[Step, ...]:
     """On a runner that may be another machine: the package is made and checked there again, and
-    ``deploy`` refuses one that has not passed."""
-    script = f"{_deploy(pipeline)} --json > {REPORTS}/deployment.json"
+    ``deploy`` refuses one that has not passed. The second tag updates what the first deployed."""
+    script = f"{_deploy(pipeline)} --update --json > {REPORTS}/deployment.json"
     return (*_package_steps(pipeline), Step("Deploy", script, account=True))
 
 
