@@ -12,7 +12,8 @@ class ModelVariable:
 
     name: str
     kind: str
-    """``fitted``, ``function``, ``xgboost``, ``lightgbm``, ``torch`` or ``onnx``."""
+    """``fitted``, ``function``, ``xgboost``, ``lightgbm``, ``torch``, ``onnx``,
+    ``session`` (of onnxruntime) or ``callable``."""
     description: str
     """Its type and what it is made of: ``Pipeline: StandardScaler → LogisticRegression``."""
     features: tuple[str, ...] = ()

@@ -95,15 +95,17 @@ def predicted(model, kind, data):
         with torch.no_grad():
             rows = torch.as_tensor(data, dtype=next(model.parameters()).dtype)
             return model(rows).numpy()
-    if kind == "onnx":
+    if kind in ("onnx", "session"):
         import numpy
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(model.SerializeToString())
+        session = model
+        if kind == "onnx":
+            session = onnxruntime.InferenceSession(model.SerializeToString())
         first = session.get_inputs()[0]
         rows = numpy.asarray(data, dtype=ONNX_KINDS.get(first.type))
         return session.run(None, {first.name: rows})[0]
-    return model.predict(data)
+    return model(data) if kind == "callable" else model.predict(data)
 
 
 def request(data):

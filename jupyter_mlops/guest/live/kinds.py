@@ -32,11 +32,14 @@ def model_kind(value):
         return "torch"
     if of == "onnx" and name == "ModelProto":
         return "onnx"
+    if of == "onnxruntime" and name == "InferenceSession":
+        return "session"
     if of in ("xgboost", "lightgbm") and name == "Booster":
         return of
     if callable(getattr(value, "predict", None)):
         return "fitted" if fitted(value) else ""
-    return ""
+    # An object of the notebook's own that is called with rows.
+    return "callable" if type(value).__module__ == HERE and callable(value) else ""
 
 
 def fitted(value):
@@ -67,6 +70,9 @@ def features(value):
     if hasattr(value, "graph") and hasattr(value, "opset_import"):  # Of ONNX.
         sizes = value.graph.input[0].type.tensor_type.shape.dim
         number = sizes[1].dim_value if len(sizes) == 2 else None
+    if hasattr(value, "get_inputs") and hasattr(value, "run"):  # Of onnxruntime.
+        sizes = value.get_inputs()[0].shape
+        number = sizes[1] if len(sizes) == 2 else None
     return (int(number) if isinstance(number, int) else len(names)), names
 
 

@@ -46,7 +46,12 @@ def place(file):
 
 def save(value, kind, folder, stem, namespace, data=None):
     """Write ``value`` below ``folder`` as ``stem`` and a suffix. ``data`` is a sample."""
-    formats = {"xgboost": xgboost_own, "lightgbm": lightgbm_own, "onnx": onnx_own}
+    formats = {
+        "xgboost": xgboost_own,
+        "lightgbm": lightgbm_own,
+        "onnx": onnx_own,
+        "session": onnx_own,
+    }
     if kind in formats:
         return formats[kind](value, folder, stem)
     if kind == "torch":
@@ -73,7 +78,7 @@ def onnx_own(value, folder, stem):
     need("onnxruntime", "An ONNX model is run by it.")
     file = stem + ".onnx"
     with open(os.path.join(folder, file), "wb") as out:
-        out.write(value.SerializeToString())
+        out.write(onnx_bytes(value))
     loader = "onnxruntime.InferenceSession(%s)" % place(file)
     predict = (
         "    first = model.get_inputs()[0]\n"
@@ -82,6 +87,19 @@ def onnx_own(value, folder, stem):
         "    return model.run(None, {first.name: rows})[0]\n" % ONNX_KINDS
     )
     return Saved(file, "ONNX", loader, ["import numpy", "import onnxruntime"], predict=predict)
+
+
+def onnx_bytes(value):
+    """Of a graph, or of a session: what it was made of."""
+    if hasattr(value, "SerializeToString"):
+        return value.SerializeToString()
+    content, path = getattr(value, "_model_bytes", None), getattr(value, "_model_path", None)
+    if content is None and path:
+        with open(path, "rb") as file:
+            content = file.read()
+    if not content:
+        raise NotSaved("The session does not say which model it runs. Export the ONNX model.")
+    return content
 
 
 def torch_script(value, folder, stem, data):
