@@ -51,6 +51,21 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     create.add_argument(
         "--content-type", default="", help="of the sample (default: by the file's name)"
     )
+    create.add_argument(
+        "--batch",
+        type=int,
+        default=1,
+        metavar="N",
+        help="give the model up to N requests in one call, if they wait at the same time; its "
+        "handler must take rows by themselves (default: one by one)",
+    )
+    create.add_argument(
+        "--batch-wait",
+        type=float,
+        default=2.0,
+        metavar="MS",
+        help="milliseconds that the first of a batch waits for others (default: 2)",
+    )
     check = noun.verb("check", "run it here as SageMaker would, and check every rule", examine)
     check.add_argument("package", metavar="PACKAGE", help="id or name")
     noun.verb("list", "list model packages", show_all)
@@ -64,11 +79,12 @@ def register(nouns: Any, common: argparse.ArgumentParser) -> None:
 
 async def make(session: Session, args: argparse.Namespace) -> Answer:
     from ..core import handlers
-    from ..core.model_package import Handler
+    from ..core.model_package import Batching, Handler
     from .words import size
 
     kind = handlers.kind(args.handler, args.function)
     handler = Handler(kind, args.handler, args.function)
+    batching = Batching(args.batch, args.batch_wait)
     packaging = session.services.packaging
     made = await session.work(
         "package",
@@ -83,6 +99,7 @@ async def make(session: Session, args: argparse.Namespace) -> Answer:
             expected=args.expected,
             content_type=args.content_type,
             also=args.also,
+            batching=batching,
         ),
         lambda package: {"package": package.id},
     )

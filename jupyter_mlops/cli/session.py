@@ -35,6 +35,8 @@ class Session:
         self._services: Services | None = None
         self.operation: Operation | None = None
         """The last one that ``work`` ran."""
+        self.working = False
+        """Whether ``work`` runs one now."""
 
     @property
     def services(self) -> Services:
@@ -63,8 +65,10 @@ class Session:
             made.append(await do(progress))
             return result(made[0])
 
+        self.working = True
         with self.screen.progress() as listener:
             self.operation = await self.services.operations.run(kind, subject, work, listener)
+        self.working = False
         return made[0]
 
     def record(self, data: Any) -> dict[str, Any]:
@@ -107,7 +111,7 @@ def execute(args: argparse.Namespace) -> int:
 
 async def _run(args: argparse.Namespace, screen: Screen) -> int:
     session = Session(args, screen)
-    _cancel_on_signals(screen)
+    _cancel_on_signals(session)
     try:
         answer: Answer = await args.run(session, args)
         screen.answer(answer.data, answer.show)
@@ -116,7 +120,7 @@ async def _run(args: argparse.Namespace, screen: Screen) -> int:
         await session.close()
 
 
-def _cancel_on_signals(screen: Screen) -> None:
+def _cancel_on_signals(session: Session) -> None:
     """The first interrupt cancels the work, which then cleans up; a stubborn user gets out."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
@@ -126,10 +130,11 @@ def _cancel_on_signals(screen: Screen) -> None:
         nonlocal count
         count += 1
         if count == 1:
-            screen.note("Cancelling, and removing what was made …")
+            if session.working:
+                session.screen.note("Cancelling, and removing what was made …")
             task.cancel()
         elif count < _PATIENCE:
-            screen.note("Still removing what was made; once more to leave it as it is.")
+            session.screen.note("Still removing what was made; once more to leave it as it is.")
         else:
             os._exit(1)
 

@@ -47,6 +47,24 @@ class OtherForm:
 
 
 @dataclass(frozen=True)
+class Batching:
+    """Requests that wait at the same time go to the model in one call."""
+
+    size: int = 1
+    """Requests in one call at most; 1 is one by one."""
+    wait_ms: float = 2.0
+    """How long the first one waits for others, in milliseconds."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.size <= 1024:
+            raise InvalidError(f"A batch of {self.size} requests cannot be.", "Choose 1 to 1024.")
+        if not 0 <= self.wait_ms <= 10_000:
+            raise InvalidError(
+                f"A batch cannot wait {self.wait_ms} ms.", "Choose 0 to 10000 milliseconds."
+            )
+
+
+@dataclass(frozen=True)
 class Sample:
     """A request that must be answered as it was in the notebook."""
 

@@ -156,6 +156,7 @@ def package(services: Services, body: CreatePackage) -> Work:
             expected=body.expected,
             content_type=body.content_type,
             also=body.also,
+            batching=body.batching,
         )
         return {"package": made.id}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from ..core.layout import SERVE_SPEC
 from ..core.model_formats import ModelFormat
-from ..core.model_package import Handler
+from ..core.model_package import Batching, Handler
 from ..core.snapshot import Snapshot
 from .package_files import PackageFiles, SampleFiles
 
@@ -30,12 +31,13 @@ def spec(
     files: PackageFiles,
     request: SampleFiles,
     model: str,
+    batching: Batching,
 ) -> bytes:
     """``model`` is the digest of model.tar.gz."""
     sample: dict[str, str] = {"content_type": request.content_type, "accept": request.accept}
     if len(request.body) <= _WARM_UP_LIMIT:
         sample["body"] = base64.b64encode(request.body).decode()
-    content = {
+    content: dict[str, object] = {
         "schema": 1,
         "name": name,
         "model": model,
@@ -51,6 +53,8 @@ def spec(
             "image": snapshot.image,
         },
     }
+    if batching.size > 1:
+        content["batching"] = asdict(batching)
     return json.dumps(content, sort_keys=True, indent=1).encode()
 
 

@@ -23,6 +23,7 @@ from ..core.layout import (
     LABEL_REVISION,
 )
 from ..core.model_package import (
+    Batching,
     Candidates,
     ContractReport,
     Handler,
@@ -48,6 +49,8 @@ from .package_files import (
     write_archive,
 )
 from .package_spec import spec, with_id
+
+_ONE_BY_ONE = Batching()
 
 
 class SnapshotFiles(Protocol):
@@ -164,6 +167,7 @@ class Packaging:
         expected: str = "",
         content_type: str = "",
         also: Sequence[str] = (),
+        batching: Batching = _ONE_BY_ONE,
     ) -> ModelPackage:
         """Make a package. ``model``, ``sample``, ``expected`` are paths in the snapshot's files;
         ``also`` are those of the sample in other content types.
@@ -198,7 +202,7 @@ class Packaging:
             files = replace(files.used(used), trust=trust)
             progress.phase("model", f"Packing {', '.join(files.model)}")
             digest = await anyio.to_thread.run_sync(_pack, files, packed)
-            layer = serving_layer(spec(snapshot, name, handler, files, request, digest))
+            layer = serving_layer(spec(snapshot, name, handler, files, request, digest, batching))
             parts = _Parts(snapshot, image.id, name, handler, files, request, packed, digest, layer)
             known = await self._store.packages.get(parts.id)
             if known is not None and await engine.image(known.image) is not None:

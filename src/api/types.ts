@@ -1015,6 +1015,22 @@ export interface components {
             size: number;
         };
         /**
+         * Batching
+         * @description Requests that wait at the same time go to the model in one call.
+         */
+        Batching: {
+            /**
+             * @description Requests in one call at most; 1 is one by one.
+             * @default 1
+             */
+            size: number;
+            /**
+             * @description How long the first one waits for others, in milliseconds.
+             * @default 2
+             */
+            wait_ms: number;
+        };
+        /**
          * BuildRequest
          * @description What to build: ``spec`` as JSON, or ``spec_text`` as YAML.
          */
@@ -1212,6 +1228,13 @@ export interface components {
              * @default []
              */
             also: string[];
+            /**
+             * @default {
+             *       "size": 1,
+             *       "wait_ms": 2
+             *     }
+             */
+            batching: components["schemas"]["Batching"];
             /**
              * @description Of the sample; guessed from its name when empty.
              * @default

@@ -16,7 +16,7 @@ import pytest
 from jupyter_mlops.core.deployment import Deployment, DeploymentState
 from jupyter_mlops.core.errors import ConflictError, InvalidError, NotFoundError
 from jupyter_mlops.core.layout import LABEL_KIND, LABEL_OWNER, SERVE_DIR, SERVE_SPEC
-from jupyter_mlops.core.model_package import Handler
+from jupyter_mlops.core.model_package import Batching, Handler
 from jupyter_mlops.core.ports import ContainerSpec
 from jupyter_mlops.services.assembling import ENTRYPOINT, archive, serving_layer
 from jupyter_mlops.services.packaging import Packaging
@@ -114,7 +114,7 @@ async def test_a_package_is_the_snapshot_and_one_thin_layer(
 
 
 async def test_what_the_layer_holds(services: Any, tiny_environment: Tiny, tmp_path: Path) -> None:
-    made = await package(services, tiny_environment, tmp_path / "p")
+    made = await package(services, tiny_environment, tmp_path / "p", batching=Batching(8, 5))
     engine = await services.engines.engine()
     spec = ContainerSpec(
         image=made.image,
@@ -134,6 +134,7 @@ async def test_what_the_layer_holds(services: Any, tiny_environment: Tiny, tmp_p
         spec = json.load(file)
     assert spec["package"] == made.id and spec["model"] == made.model
     assert spec["snapshot"]["id"] == made.snapshot
+    assert spec["batching"] == {"size": 8, "wait_ms": 5}
     assert f"mlops/{Path(SERVE_DIR).name}/start.py" in members
     assert {(m.uid, m.gid, m.mtime) for m in members.values()} == {(0, 0, 0)}
     assert not any("__pycache__" in name for name in members)

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from jupyter_mlops.core.bundle import identified
 from jupyter_mlops.core.inventory import InventoryDiff
-from jupyter_mlops.core.model_package import Handler
+from jupyter_mlops.core.model_package import Batching, Handler
 from jupyter_mlops.core.snapshot import Member, Snapshot, WorkspaceSummary
 from jupyter_mlops.services import workspaces
 
@@ -118,6 +118,7 @@ async def package(
     sample: str = "sample.json",
     expected: str = "prediction.json",
     also: tuple[str, ...] = (),
+    batching: Batching | None = None,
     **files: str | bytes,
 ) -> ModelPackage:
     """Freeze a project and make a package of it."""
@@ -131,4 +132,5 @@ async def package(
         Recorder(),
         expected,
         also=also,
+        batching=batching or Batching(),
     )

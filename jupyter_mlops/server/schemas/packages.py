@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from ...core.model_package import Handler
+from ...core.model_package import Batching, Handler
 from .bodies import Request
 
 
@@ -23,6 +23,7 @@ class CreatePackage(Request):
     """Of the sample; guessed from its name when empty."""
     also: tuple[str, ...] = ()
     """The sample in other content types."""
+    batching: Batching = Batching()
 
 
 class ApprovePackage(Request):
