@@ -135,7 +135,8 @@ async def test_password_of_the_mirror_is_nowhere(
             ["save", revision.image],
         ):
             found = await said(services, *command)
-            assert found and not [form for form in FORMS if form in found], command
+            assert found or command[0] == "events", command
+            assert not [form for form in FORMS if form in found], command
             if command[0] != "events":
                 assert mirror.encode() not in found, command
         assert "s3cr3t" not in recorder.text + " ".join(recorder.messages)
