@@ -147,10 +147,10 @@ TARGETS = {
 """Ours, by name: found without their entry points, which an installation from an older version
 does not have."""
 FILE_TARGETS = {
-    "azureml": "jupyter_mlops.targets.azureml.target:AzureMlTarget",
     "bundle": "jupyter_mlops.targets.bundle.target:BundleTarget",
     "kserve": "jupyter_mlops.targets.kserve.target:KServeTarget",
     "vertex": "jupyter_mlops.targets.vertex.target:VertexTarget",
+    "azureml": "jupyter_mlops.targets.azureml.target:AzureMlTarget",
 }
 """Ours that write files; they also get the packages' records."""
 
@@ -174,10 +174,12 @@ def _targets(
     def own(name: str, value: str) -> EntryPoint:
         return EntryPoint(name, value, TARGETS_GROUP)
 
-    others = {point.name: maker(point) for point in entry_points(group=TARGETS_GROUP)}
     ours = {name: maker(own(name, value)) for name, value in TARGETS.items()}
     writers = {name: maker(own(name, value), records) for name, value in FILE_TARGETS.items()}
-    return {**others, **ours, **writers}
+    known = {**ours, **writers}
+    installed = sorted(entry_points(group=TARGETS_GROUP), key=lambda point: point.name)
+    others = {point.name: maker(point) for point in installed if point.name not in known}
+    return {**known, **others}
 
 
 def adopter(manager: Any) -> Adopter:

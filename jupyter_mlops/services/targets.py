@@ -24,8 +24,8 @@ class Targets:
         self._made: dict[str, Target] = {}
 
     async def all(self) -> list[TargetInfo]:
-        """Also those that cannot be used now, and why."""
-        return list(await asyncio.gather(*(self._info(name) for name in sorted(self._makers))))
+        """In the order of a list to choose from; also those that cannot be used now, and why."""
+        return list(await asyncio.gather(*(self._info(name) for name in self._makers)))
 
     async def _info(self, name: str) -> TargetInfo:
         try:

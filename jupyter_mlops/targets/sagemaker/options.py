@@ -22,8 +22,7 @@ DEFAULT_REPOSITORY = "sagemaker-mlops"
 
 
 class Options(BaseModel):
-    """Limits are those of SageMaker's API."""
-
+    # Limits are those of SageMaker's API.
     model_config = ConfigDict(extra="forbid", title="Amazon SageMaker")
 
     region: str = Field(
