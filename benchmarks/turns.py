@@ -169,6 +169,6 @@ def _load(wrk: str, contender: Contender, connections: int) -> Turn:
 
 
 def _percentile(said: str, which: int) -> float:
-    found = re.search(rf"(?m)^\s+{which}%\s+([\d.]+)(us|ms|s|m)$", said)
+    found = re.search(rf"(?m)^\s+{which}%\s+([\d.]+)(us|ms|s|m) *$", said)
     assert found, said
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0}[found[2]]
