@@ -29,7 +29,7 @@ describe('EnvironmentForm', () => {
       <EnvironmentForm
         model={model}
         environment={null}
-        name="churn"
+        begin={{ name: 'churn', apt: 'libgomp1' }}
         trans={trans}
         pickFile={async () => null}
         onNewBase={jest.fn()}
@@ -62,7 +62,11 @@ describe('EnvironmentForm', () => {
     const { spec } = createEnvironment.mock.calls[0][0];
     expect(spec.resources.pids).toBe(100);
     expect(spec.r).toEqual(['data.table']);
-    expect(onBuilding).toHaveBeenCalledWith('build-1', 'churn');
+    expect(spec.apt).toEqual(['libgomp1']);
+    expect(onBuilding).toHaveBeenCalledWith(
+      'build-1',
+      expect.objectContaining({ name: 'churn', r: 'data.table' })
+    );
     model.dispose();
   });
 });

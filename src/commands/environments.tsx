@@ -3,6 +3,7 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import * as React from 'react';
 
 import { EnvironmentForm } from '../components/environment-form';
+import type { IEnvironmentDraft } from '../models/environment-draft';
 import type { Pages } from '../widgets/pages';
 import { describedBy, ICommandContext, target } from './context';
 import { askAndDelete } from './deleting';
@@ -23,6 +24,19 @@ export function addEnvironmentCommands(
   const { app, mlops, trans } = context;
   const { commands } = app;
 
+  // A build that is cancelled leaves no trace on the server; what was typed is kept here.
+  const sent = new Map<
+    string,
+    { operation: string; draft: IEnvironmentDraft }
+  >();
+  const typed = (id: string): Partial<IEnvironmentDraft> => {
+    const last = sent.get(id);
+    const newest = last && mlops.operations.latest(last.draft.name, 'build');
+    return newest?.id === last?.operation && newest?.state === 'cancelled'
+      ? last!.draft
+      : {};
+  };
+
   const openForm = (name: string, existing: boolean) => {
     const environment =
       mlops.environments.items.find(e => e.name === name) ?? null;
@@ -39,11 +53,12 @@ export function addEnvironmentCommands(
         <EnvironmentForm
           model={mlops}
           environment={environment}
-          name={name}
+          begin={{ ...typed(id), ...(name ? { name } : {}) }}
           trans={trans}
           pickFile={pickFile}
           onNewBase={() => void commands.execute(CommandIDs.newBase)}
-          onBuilding={operation => {
+          onBuilding={(operation, draft) => {
+            sent.set(id, { operation, draft });
             pages.close(id);
             void commands.execute(CommandIDs.showOperation, { id: operation });
           }}

@@ -47,24 +47,25 @@ export function EnvironmentForm(props: {
   model: IMlops;
   /** The environment to change; a new one is made without. */
   environment: Environment | null;
-  /** The name to begin with, for a new one. */
-  name: string;
+  /** What to begin with, instead of the environment or of nothing. */
+  begin: Partial<IEnvironmentDraft>;
   trans: TranslationBundle;
   /** Let the user choose a file to import. */
   pickFile: () => Promise<string | null>;
   /** A base image is to be made of a Dockerfile. */
   onNewBase: () => void;
   /** The build was started. */
-  onBuilding: (operation: string, name: string) => void;
+  onBuilding: (operation: string, draft: IEnvironmentDraft) => void;
 }): React.ReactElement {
   const { model, environment, trans, pickFile, onNewBase, onBuilding } = props;
   useChanges(model.bases, model.environments, model.operations);
   const bases = model.bases.items;
-  const [draft, setDraft] = React.useState<IEnvironmentDraft>(() =>
-    environment
+  const [draft, setDraft] = React.useState<IEnvironmentDraft>(() => ({
+    ...(environment
       ? draftOf(environment.spec)
-      : { ...emptyDraft(bases[0]?.name ?? ''), name: props.name }
-  );
+      : emptyDraft(bases[0]?.name ?? '')),
+    ...props.begin
+  }));
   /** How often it was sent, or tried to be. */
   const [tries, setTries] = React.useState(0);
   const [more, setMore] = React.useState(false);
@@ -106,7 +107,7 @@ export function EnvironmentForm(props: {
         : await model.client.createEnvironment({ spec });
       model.operations.track(operation);
       void model.environments.refresh();
-      onBuilding(operation.id, draft.name);
+      onBuilding(operation.id, draft);
     } catch (reason) {
       setFailure(MlopsError.from(reason));
     } finally {

@@ -106,7 +106,8 @@ test('a build that is cancelled leaves nothing', async ({ page, request }) => {
   await expect(
     form.getByRole('button', { name: 'Build revision 3' })
   ).toBeVisible();
-  await expect(form.getByLabel('Setup script')).toHaveValue('');
+  // What was typed is still there, to be changed and built.
+  await expect(form.getByLabel('Setup script')).toHaveValue('sleep infinity');
   await page.getByRole('button', { name: 'Activity' }).click();
   await expect(
     page
