@@ -18,6 +18,7 @@ import signal
 import time
 from abc import abstractmethod
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,8 @@ class ContainerProvisioner(KernelProvisionerBase):
         except BaseException as error:
             # A kernel that was there before keeps its container, and what is installed in it.
             if not again:
+                if isinstance(error, KernelDeadError) and self.record is not None:
+                    await self._last_words(self.record.container)
                 await self._discard()
             if not again or self._asked or not isinstance(error, MlopsError):
                 raise
@@ -363,6 +366,12 @@ class ContainerProvisioner(KernelProvisionerBase):
         if not restart:
             self._expected = True
             await self._discard()
+
+    async def _last_words(self, container: str) -> None:
+        """What a container has printed whose kernel did not start, into the log."""
+        with suppress(MlopsError):
+            said = await (await self.parts.engines.engine()).logs(container, 20)
+            self.log.warning("Container of kernel %s: %s", self.kernel_id, said.strip() or "silent")
 
     async def _discard(self) -> None:
         """Container, record and sockets; any of them may be gone already."""

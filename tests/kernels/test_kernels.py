@@ -11,6 +11,7 @@ import time
 import pytest
 
 from jupyter_mlops.core.environment import Resources
+from jupyter_mlops.core.errors import KernelDeadError
 
 from .conftest import MIB, Place
 
@@ -216,3 +217,17 @@ async def test_the_debugger_answers(place: Place):
     kernel.client.control_channel.send(message)
     reply = await kernel.client.control_channel.get_msg(timeout=30)
     assert reply["content"]["success"], reply["content"]
+
+
+async def test_a_kernel_that_cannot_start_says_why_and_leaves_nothing(
+    place: Place, caplog: pytest.LogCaptureFixture
+):
+    kernel = place.kernel()
+    spec = kernel.manager.kernel_spec
+    assert spec is not None
+    spec.argv = ["/opt/env/bin/pythom", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    with pytest.raises(KernelDeadError, match="cannot run /opt/env/bin/pythom: No such file"):
+        await kernel.manager.start_kernel(cwd=str(place.workspace))
+    assert "Container of kernel" in caplog.text
+    assert await place.containers() == []
+    assert await place.parts.store.kernels.list() == []
