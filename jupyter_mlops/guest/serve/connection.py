@@ -143,15 +143,13 @@ class Connection(asyncio.Protocol):
             return False
         raw = buffer[:end]
         head = self._head = self.front.heads.get(raw) or self.front.read_head(raw)
-        if not head.length:
-            self._buffer = buffer[end + 4 :]
-            self._received(b"")
-            return True
-        self._check(head)
+        if not head.plain:
+            self._check(head)
         start = end + 4
-        if 0 < head.length <= len(buffer) - start:
-            self._buffer = buffer[start + head.length :]
-            self._received(buffer[start : start + head.length])
+        stop = start + head.length
+        if start <= stop <= len(buffer):
+            self._buffer = buffer[stop:]
+            self._received(buffer[start:stop])
             return True
         rest = buffer[start:]
         self._buffer = b""
@@ -175,9 +173,9 @@ class Connection(asyncio.Protocol):
         limit = front.settings.max_body
         if head.length > limit:
             raise Refused(413, "The body has %d bytes, more than %d." % (head.length, limit))
-        if head.expects:
+        if head.expects and not head.for_model:
             answer = front.routes.answer(head)
-            if answer is not None and answer[0] >= 400:
+            if answer[0] >= 400:
                 raise Refused(answer[0], json.loads(answer[2].decode())["error"])
         if head.length > LARGE:
             self._hold(head.length)
@@ -233,11 +231,11 @@ class Connection(asyncio.Protocol):
         """A whole request is here."""
         self._busy = True
         self.deadline = 0.0
-        answer = self.front.routes.answer(self._head)
-        if answer is None:
-            self.front.submit(self, self._head, body)
+        head = self._head
+        if head.for_model:
+            self.front.submit(self, head, body)
         else:
-            self.answer(*answer)
+            self.answer(*self.front.routes.answer(head))
 
     def _dated(self, identity):
         """The headers after those that are always the same."""

@@ -14,6 +14,8 @@ HEADER = struct.Struct("<QIIHHB")
 Of a request, the status is how many workers have ended while they had it.
 """
 SIZE = HEADER.size
+TOGETHER = 8
+"""Frames that are sent at once at most: the other side works on them while we make the next."""
 
 REQUEST = 1
 RESULT = 2

@@ -8,7 +8,7 @@ import sys
 import time
 
 from . import http1, logs, machine
-from .connection import MOST_CONNECTIONS, Connection
+from .connection import LARGE, MOST_CONNECTIONS, Connection
 from .errors import NotServable, problem
 from .metrics import Metrics
 from .pool import Pool
@@ -62,6 +62,8 @@ class Front:
         """The parsed head, kept while it is short. Raises Refused."""
         head = http1.parse_head(raw)
         self.routes.read(head)
+        short = 0 < head.length <= min(LARGE, self.settings.max_body)
+        head.plain = not head.length or (short and not head.expects)
         if len(raw) < 2048:
             if len(self.heads) >= 256:
                 self.heads.clear()

@@ -38,8 +38,8 @@ class Head:
     """
 
     __slots__ = (
-        "expects", "headers", "identity", "keep_alive", "length", "meta", "method", "modern",
-        "path",
+        "expects", "for_model", "headers", "identity", "keep_alive", "length", "meta", "method",
+        "modern", "path", "plain",
     )  # fmt: skip
 
     def __init__(self, method, path, modern, headers, length, keep_alive, expects):
@@ -50,6 +50,10 @@ class Head:
         self.length = length
         self.keep_alive = keep_alive
         self.expects = expects
+        self.for_model = False
+        """Whether a worker answers it, not the front."""
+        self.plain = False
+        """Whether its body needs no check before it is read: short, and nothing is expected."""
         self.identity = identity(headers)
         self.meta = b"\x00".join(
             (

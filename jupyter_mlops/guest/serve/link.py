@@ -6,7 +6,7 @@ from . import frames
 
 
 class Link(asyncio.Protocol):
-    """Frames of one turn of the loop are written together; answers come back by id, in order."""
+    """Frames of one turn of the loop are written together, a few; answers come back by id."""
 
     def __init__(self, pool, worker):
         self.pool = pool
@@ -54,10 +54,12 @@ class Link(asyncio.Protocol):
             frames.pack(frames.REQUEST, number, request.meta, len(body), request.attempts - 1)
         )
         out.append(body)
+        if len(out) >= 2 * frames.TOGETHER:
+            self._flush()
 
     def _flush(self):
         out, self._out = self._out, []
-        if self.transport is not None and not self.transport.is_closing():
+        if out and self.transport is not None and not self.transport.is_closing():
             self.transport.write(b"".join(out))
 
     def data_received(self, data):
@@ -71,31 +73,38 @@ class Link(asyncio.Protocol):
             data = b"".join(self._parts)
             self._parts = []
         position, size = 0, len(data)
+        done = spent = 0
+        unpack = frames.HEADER.unpack_from
         while True:
-            if size - position < frames.SIZE:
+            start = position + frames.SIZE
+            if size < start:
                 self._need = frames.SIZE
                 break
-            header = frames.HEADER.unpack_from(data, position)
-            end = position + frames.SIZE + header[4] + header[0]
+            length, number, micros, status, middle, kind = unpack(data, position)
+            middle += start
+            end = middle + length
             if size < end:
                 self._need = end - position
                 break
-            start = position + frames.SIZE
-            middle = start + header[4]
-            self._frame(header, data[start:middle], data[middle:end])
+            if kind == frames.RESULT:
+                # Of one that took too long, the answer may still come; it was answered already.
+                request = self.waiting.pop(number, None)
+                if request is not None:
+                    done += 1
+                    spent += micros
+                    request.reply(status, data[start:middle], data[middle:end])
+            else:
+                self._other(kind, number, micros, status, data[start:middle], data[middle:end])
             position = end
         if position < size:
             self._parts.append(data[position:])
         self._have = size - position
+        if done:
+            self.pool.finished(self, done, spent)
 
-    def _frame(self, header, meta, body):
-        _, number, micros, status, _, kind = header
-        if kind == frames.RESULT:
-            # Of one that took too long, the answer may still come; it was answered already.
-            request = self.waiting.pop(number, None)
-            if request is not None:
-                self.pool.answered(self, request, status, meta, body, micros)
-        elif kind == frames.CHUNK:
+    def _other(self, kind, number, micros, status, meta, body):
+        """A frame that is not a whole answer."""
+        if kind == frames.CHUNK:
             request = self.waiting.get(number)
             if request is not None:
                 self.worker.turn = self._loop.time()

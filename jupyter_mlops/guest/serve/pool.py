@@ -274,13 +274,9 @@ class Pool:
             link.worker.turn = self._loop.time()
         link.ask(request)
 
-    def answered(self, link, request, status, meta, body, micros):
-        self._account(link, micros)
-        request.reply(status, meta, body)
-
-    def _account(self, link, micros):
-        """The worker has finished one that took so long: more for it."""
-        self._micros += (micros - self._micros) * 0.05
+    def finished(self, link, count, micros):
+        """The worker has finished so many, which took so long together: more for it."""
+        self._micros += (micros / count - self._micros) * (1 - 0.95**count)
         # Enough requests ahead that a worker never waits for us; but behind a slow one none
         # waits for a busy worker while another is idle.
         fewest = 2 * self._batch or (1 if self._micros > 20000 else 2)
@@ -293,10 +289,10 @@ class Pool:
     def streamed(self, link, request, status, meta, body, micros):
         """A stream has ended; one without a single piece is an answer like others."""
         if request.stream is None:
-            self.answered(link, request, status, meta, body, micros)
-            return
-        self._account(link, micros)
-        request.finish(body.decode("utf-8", "replace") if status >= 400 else "")
+            request.reply(status, meta, body)
+        else:
+            request.finish(body.decode("utf-8", "replace") if status >= 400 else "")
+        self.finished(link, 1, micros)
 
     def _fill(self):
         while self.queue:

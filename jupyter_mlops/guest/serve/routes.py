@@ -58,18 +58,17 @@ class Routes:
         return _json(value) if answer[0] == 200 else answer
 
     def read(self, head):
-        """Add to a new head what workers have to know of its path."""
+        """Add to a new head who answers it, and what workers have to know of its path."""
         suffix = self._asked.get(head.path)
+        head.for_model = suffix is not None and head.method == "POST"
         if suffix:
             size = head.headers.get(b"inference-header-content-length", b"")
             head.meta += suffix + b"\x00" + size
 
     def answer(self, head):
-        """(status, content type, body) of what we answer ourselves; None for the model's."""
+        """(status, content type, body) of what is not ``for_model``."""
         path = head.path
         if path in self._asked:
-            if head.method == "POST":
-                return None
             return problem(405, "%s takes POST requests." % path)
         own = self._own.get(path)
         if own is None:

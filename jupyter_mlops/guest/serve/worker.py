@@ -167,6 +167,7 @@ def _serve(link, control, handler, run):
         out.append(frames.pack(frames.RESULT, header[1], answer_meta, len(made), status, micros))
         out.append(made)
         out_bytes += len(made)
-        if out_bytes > FLUSH_BYTES or now - out_since > FLUSH_SECONDS:
+        whole = len(out) >= 2 * frames.TOGETHER or out_bytes > FLUSH_BYTES
+        if whole or now - out_since > FLUSH_SECONDS:
             send(link, out)
             out, out_bytes = [], 0
