@@ -3,6 +3,7 @@
 import traceback
 
 from . import logs, v2
+from .compressed import expand
 from .errors import Refused, sentence
 from .pieces import Pieces
 from .told import PREDICTIONS, V2
@@ -14,6 +15,8 @@ def answer(handler, body, told, number=0):
     ``told`` is what its meta says; ``number`` is its frames'.
     """
     try:
+        if told.coding:
+            body = expand(body, told.coding)
         if told.protocol == V2:
             return whole(told, *v2.answer(handler, body, told))
         return whole(told, *handler(body, told.content_type, told.accept, told.attributes))

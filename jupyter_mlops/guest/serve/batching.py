@@ -8,6 +8,7 @@ import time
 
 from . import frames, logs
 from .answering import answer, refusal, whole
+from .compressed import expand
 from .errors import sentence
 from .pieces import Pieces
 from .sending import send, stream
@@ -126,6 +127,8 @@ def answer_all(handler, batch):
             answers[index] = answer(handler, body, told, number)
             continue
         try:
+            if told.coding:
+                body = expand(body, told.coding)
             opened = handler.open(body, told.content_type, told.accept, told.attributes)
         except Exception as error:
             answers[index] = refusal(error, told, number)

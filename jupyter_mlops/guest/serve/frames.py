@@ -1,9 +1,9 @@
 """Messages between the front and its workers: length-framed, multiplexed by id.
 
 ``header | meta | body``, the same both ways. For a request, meta is content type, accept, custom
-attributes and the caller's id of the request, separated by NUL; for a result it is the answer's
-content type, and headers, each after a NUL. A streamed answer is chunks and an end in place of a
-result.
+attributes, the caller's id of the request and how its body is compressed, separated by NUL, then
+what ``Told`` knows of its path; for a result it is the answer's content type, and headers, each
+after a NUL. A streamed answer is chunks and an end in place of a result.
 """
 
 import struct

@@ -5,6 +5,7 @@ Pure functions and one decoder, no sockets.
 
 import re
 
+from .compressed import CODINGS
 from .errors import Refused
 
 MAX_HEAD = 32 * 1024
@@ -42,7 +43,7 @@ class Head:
         "modern", "path", "plain",
     )  # fmt: skip
 
-    def __init__(self, method, path, modern, headers, length, keep_alive, expects):
+    def __init__(self, method, path, modern, headers, length, keep_alive, expects, coding):
         self.method = method
         self.path = path
         self.modern = modern
@@ -61,6 +62,7 @@ class Head:
                 headers.get(b"accept", b""),
                 headers.get(b"x-amzn-sagemaker-custom-attributes", b""),
                 self.identity,
+                coding,
             )
         )
 
@@ -111,12 +113,17 @@ def parse_head(raw):
     expects = headers.get(b"expect", b"").lower()
     if expects not in (b"", b"100-continue"):
         raise Refused(417, "Only `Expect: 100-continue` is known.")
-    coding = headers.get(b"content-encoding", b"identity")
-    if coding.lower() not in (b"", b"identity"):
-        raise Refused(415, "The Content-Encoding %s is not known here." % coding.decode("latin-1"))
+    coding = headers.get(b"content-encoding", b"").lower()
+    if coding == b"identity":
+        coding = b""
+    if coding and coding.decode("latin-1") not in CODINGS:
+        raise Refused(
+            415, "The Content-Encoding %s is not known here; gzip and deflate are."
+            % coding.decode("latin-1"),
+        )  # fmt: skip
     return Head(
         method.decode("ascii"), _path(target), modern, headers, _length(headers, modern),
-        keep_alive, bool(expects) and modern,
+        keep_alive, bool(expects) and modern, coding,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ PREDICTIONS = "predictions"
 V2 = "v2"
 """Protocol: KServe V2 (Open Inference Protocol) tensors, both ways."""
 
-_FIELDS = 7
+_FIELDS = 8
 
 
 class Told:
@@ -14,6 +14,7 @@ class Told:
     __slots__ = (
         "accept",
         "attributes",
+        "coding",
         "content_type",
         "header_size",
         "identity",
@@ -25,6 +26,6 @@ class Told:
     def __init__(self, meta, run):
         parts = [part.decode("latin-1") for part in meta.split(b"\x00")]
         parts += [""] * (_FIELDS - len(parts))
-        self.content_type, self.accept, self.attributes, self.identity = parts[:4]
-        self.protocol, self.model, self.header_size = parts[4:_FIELDS]
+        self.content_type, self.accept, self.attributes, self.identity, self.coding = parts[:5]
+        self.protocol, self.model, self.header_size = parts[5:_FIELDS]
         self.run = run
