@@ -23,7 +23,7 @@ from ..core.settings import Settings
 from .deployment_changes import DeploymentChanges
 from .deployment_logs import follow
 from .deployment_records import DeploymentRecords, being_made, require_unchanged
-from .deployment_rules import require_passed
+from .deployment_rules import is_just_so, require_passed
 from .ending import to_the_end
 from .invoking import Invoking
 from .targets import Targets
@@ -96,7 +96,11 @@ class Deploying:
         chosen = await self._targets.get(target)
         package = await self._packaging.get(package_id)
         name = check_name(name or package.name, "deployment")
-        return await chosen.plan(package, name, chosen.options(options))
+        valid = chosen.options(options)
+        for standing in await self._store.deployments.list(name=name):
+            if standing.state in _STANDING and is_just_so(standing, package, chosen, valid):
+                return Plan(steps=(_just_so(standing),), resources=())
+        return await chosen.plan(package, name, valid)
 
     async def policies(
         self, target: str, name: str, options: Mapping[str, Any]
@@ -137,7 +141,7 @@ class Deploying:
             standing = half_made is not None and half_made.state in _STANDING
             updated = update and half_made is not None and half_made.can_update
             if half_made is not None and standing and not (updated and half_made.target == target):
-                return self._unchanged(half_made, package, target, valid, progress)
+                return _unchanged(half_made, package, chosen, valid, progress)
             if half_made is not None and not standing:
                 half_made = await self._claim(half_made)
         if half_made is not None and standing:
@@ -207,31 +211,6 @@ class Deploying:
             f"{found.message}".rstrip(),
             "Choose another name, or delete that deployment first.",
         )
-
-    def _unchanged(
-        self,
-        running: Deployment,
-        package: ModelPackage,
-        target: str,
-        options: Mapping[str, Any],
-        progress: Progress,
-    ) -> Deployment:
-        """The deployment as it is, where it is what was asked for; else raises ConflictError."""
-        wanted = (package.id, target, dict(options))
-        if (running.package, running.target, running.options) != wanted:
-            update = f"Update it (jupyter mlops deployment update {running.name}), or choose "
-            raise ConflictError(
-                f"There is a deployment named {running.name!r} already, with another package or "
-                "other options.",
-                f"{update}another name."
-                if running.can_update
-                else "Choose another name, or delete that deployment first.",
-            )
-        progress.phase(
-            "unchanged",
-            f"{running.name} is {running.state.value} already, just so: nothing needs to be done",
-        )
-        return running
 
     async def _claim(self, half_made: Deployment) -> Deployment:
         """Ours to take away: another request of that name meanwhile is told that it is being
@@ -363,3 +342,28 @@ class Deploying:
             await to_the_end(self._store.deployments.save(failed))
             raise
         await self._store.deployments.delete(deployment.id)
+
+
+def _unchanged(
+    running: Deployment,
+    package: ModelPackage,
+    target: Target,
+    options: Mapping[str, Any],
+    progress: Progress,
+) -> Deployment:
+    """The deployment as it is, where it is what was asked for; else raises ConflictError."""
+    if not is_just_so(running, package, target, options):
+        update = f"Update it (jupyter mlops deployment update {running.name}), or choose "
+        raise ConflictError(
+            f"There is a deployment named {running.name!r} already, with another package or "
+            "other options.",
+            f"{update}another name."
+            if running.can_update
+            else "Choose another name, or delete that deployment first.",
+        )
+    progress.phase("unchanged", _just_so(running))
+    return running
+
+
+def _just_so(standing: Deployment) -> str:
+    return f"{standing.name} is {standing.state.value} already, just so: nothing needs to be done"

@@ -13,7 +13,7 @@ from ..core.errors import ConflictError, NotFoundError, UnsupportedError
 from ..core.model_package import ModelPackage
 from ..core.ports import Progress, Repository
 from .deployment_records import CHANGING, DeploymentRecords, require_unchanged
-from .deployment_rules import require_passed
+from .deployment_rules import is_just_so, require_passed
 from .ending import to_the_end
 from .targets import Targets
 
@@ -61,7 +61,7 @@ class DeploymentChanges:
         if require_check:
             require_passed(package)
         options = target.options({**deployment.options, **given})
-        if (package.id, options) == (deployment.package, deployment.options):
+        if is_just_so(deployment, package, target, options):
             progress.phase("unchanged", f"{deployment.name} is so already: nothing is to be done")
             return deployment
         return await self._change(

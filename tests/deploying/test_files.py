@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,15 @@ async def test_files_are_a_deployment_too(
     assert made.state is DeploymentState.WRITTEN
     again = await services.deploying.deploy(package.id, "bundle", "files", folder, Silent())
     assert again == made
+    plan = await services.deploying.plan(package.id, "bundle", "files", folder)
+    assert (len(plan.steps), plan.resources) == (1, ())
+    assert "written already, just so" in plan.steps[0]
+    # A record of a version of ours that knew fewer options.
+    assert set(made.options) > {"folder"}
+    await services.store.deployments.save(replace(made, options=folder))
+    again = await services.deploying.deploy(package.id, "bundle", "files", folder, Silent())
+    assert again.id == made.id
+    await services.store.deployments.save(made)
     assert await services.deploying.get("files") == made
     with pytest.raises(UnsupportedError, match="files answer no requests"):
         await services.deploying.invoke("files")

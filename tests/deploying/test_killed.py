@@ -26,7 +26,7 @@ from .conftest import Silent, make_package
 pytestmark = [pytest.mark.docker, pytest.mark.aws, pytest.mark.registry]
 
 
-def start(services: Services, folder: Path) -> subprocess.Popen[bytes]:
+def start(services: Services, folder: Path, *options: str) -> subprocess.Popen[bytes]:
     """The command line, on the same data folder, registry and account."""
     settings = services.settings
     config = {
@@ -41,7 +41,7 @@ def start(services: Services, folder: Path) -> subprocess.Popen[bytes]:
     file = folder / "config.json"
     file.write_text(json.dumps(config))
     command = "import sys; from jupyter_mlops.cli.main import main; sys.exit(main(sys.argv[1:]))"
-    arguments = ["deploy", "doubler", "--target", "sagemaker", "--name", "one"]
+    arguments = ["deploy", "doubler", "--target", "sagemaker", "--name", "one", *options]
     with (folder / "output").open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-c", command, *arguments, "--config", str(file)],
@@ -86,6 +86,32 @@ async def test_the_next_deployment_takes_away_what_a_killed_one_left(
     assert present["endpoints"] == ["one"]
     assert present["models"] == present["configs"] == [ours]
     assert present["objects"] == [f"jupyter-mlops/{ours}/model.tar.gz"]
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_version_that_nobody_wrote_down_is_taken_away(
+    services: Services, aws: Aws, model_image: str, tmp_path: Path, after: bool
+) -> None:
+    package = await make_package(services, model_image)
+    other = await services.deploying.deploy(
+        package.id, "sagemaker", "other", {"kind": "registry", "group": "one"}, Silent()
+    )
+    hold = aws.front.troubles.hold = Hold("CreateModelPackage", after)
+    process = start(services, tmp_path, "--option", "kind=registry")
+    reached = await anyio.to_thread.run_sync(hold.reached.wait, 60)
+    assert reached, (tmp_path / "output").read_text()
+    process.send_signal(signal.SIGKILL)
+    await anyio.to_thread.run_sync(process.wait)
+    aws.front.troubles.hold = None
+    hold.released.set()
+
+    made = await services.deploying.deploy(
+        package.id, "sagemaker", "one", {"kind": "registry"}, Silent()
+    )
+    assert made.state is DeploymentState.REGISTERED
+    versions = aws.client("sagemaker").list_model_packages(ModelPackageGroupName="one")
+    found = {version["ModelPackageArn"] for version in versions["ModelPackageSummaryList"]}
+    assert found == {other.endpoint, made.endpoint}
 
 
 async def test_throttling_and_forgetfulness_are_waited_out(

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jupyter_mlops.core.deployment import Deployment, Policy
+from jupyter_mlops.core.deployment import Deployment, Policy, Resource
 from jupyter_mlops.core.errors import PermissionMissingError, TargetError
 from jupyter_mlops.targets.sagemaker.batch import LOG_GROUP
 from jupyter_mlops.targets.sagemaker.rights import rights_of_call
@@ -141,6 +141,11 @@ class Life:
         await self._big(made)
         self._leave_parts(made)
         await target.delete(made, self.bench.watch)
+        # Where its version's number was not written down before its process was killed.
+        unknown = Resource("model-package", f"{made.name}/{made.id}")
+        if kind == "registry":
+            await self.bench.deploy(**options)
+            await target.delete(replace(made, resources=(unknown,)), self.bench.watch)
         return policy
 
     async def _refused(self, kind: str, options: dict[str, Any]) -> None:

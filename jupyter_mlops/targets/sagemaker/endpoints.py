@@ -11,7 +11,7 @@ from typing import Any
 from ...core.deployment import Deployment, DeploymentState, Resource
 from ...core.errors import MlopsError, TargetError
 from ...core.ports import Progress
-from . import batch, scaling
+from . import batch, model_registry, scaling
 from .client import Aws
 from .plain_words import MissingError
 
@@ -207,7 +207,7 @@ class Endpoints:
         elif resource.kind == "transform-job":
             await batch.stop(self._aws, name, self._poll, progress)
         elif resource.kind == "model-package":
-            await self._aws.call("sagemaker", "delete_model_package", ModelPackageName=name)
+            await model_registry.remove(self._aws, name)
         elif resource.kind == "model-package-group":
             await self._aws.call(
                 "sagemaker", "delete_model_package_group", ModelPackageGroupName=name

@@ -209,6 +209,9 @@ CALLS: Mapping[tuple[str, str], Call] = {
         ),
         REGISTRY,
     ),
+    ("sagemaker", "list_model_packages"): _one(
+        "sagemaker:ListModelPackages", "ModelPackage", REGISTRY
+    ),
     ("sagemaker", "describe_model_package"): _one(
         "sagemaker:DescribeModelPackage", "ModelPackage", REGISTRY
     ),
