@@ -61,11 +61,12 @@ describe('ExportModel', () => {
     );
     const model = make({ createPackage });
     await model.load();
-    model.choose({ handler, function: name });
+    model.choose({ handler, function: name, batch: 8 });
     await model.check();
     expect(createPackage).toHaveBeenCalledWith(
       expect.objectContaining({
-        handler: { kind, path: handler, function: name }
+        handler: { kind, path: handler, function: name },
+        batching: { size: 8, wait_ms: 2 }
       })
     );
   });

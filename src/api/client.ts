@@ -1,7 +1,3 @@
-import { URLExt } from '@jupyterlab/coreutils';
-import { ServerConnection } from '@jupyterlab/services';
-
-import { MlopsError } from './error';
 import type {
   Additions,
   Base,
@@ -33,26 +29,14 @@ import type {
   Snapshot,
   TargetInfo
 } from './nouns';
-
-type Query = Record<string, string | number>;
-
-/** A page of a list. */
-export interface IPage<T> {
-  items: T[];
-  /** The key to ask for the next page with; null on the last one. */
-  next: string | null;
-}
+import { IPage, Requests } from './requests';
 
 /**
  * The server's REST interface, verb by verb.
  *
  * Every method rejects with a `MlopsError`.
  */
-export class MlopsClient {
-  constructor(
-    readonly serverSettings: ServerConnection.ISettings = ServerConnection.makeSettings()
-  ) {}
-
+export class MlopsClient extends Requests {
   engine(): Promise<IEngine> {
     return this._get('engine');
   }
@@ -278,6 +262,10 @@ export class MlopsClient {
     return this._get('packages/candidates', { snapshot });
   }
 
+  packages(): Promise<ModelPackage[]> {
+    return this._all('packages');
+  }
+
   package(id: string): Promise<ModelPackage> {
     return this._get(`packages/${id}`);
   }
@@ -335,6 +323,11 @@ export class MlopsClient {
     return this._post(`deployments/${id}/${verb}`, {});
   }
 
+  /** Give a deployment another package; it goes on answering meanwhile. */
+  updateDeployment(id: string, packageId: string): Promise<Operation> {
+    return this._send('PATCH', `deployments/${id}`, { package: packageId });
+  }
+
   /** Go back to what it was before its last update. */
   rollBackDeployment(id: string): Promise<Operation> {
     return this._post(`deployments/${id}/rollback`, {});
@@ -371,82 +364,5 @@ export class MlopsClient {
     offset: number
   ): Promise<{ text: string; next: number }> {
     return this._get(`operations/${id}/log`, { offset });
-  }
-
-  /** All pages of a list. */
-  private async _all<T>(path: string, query: Query = {}): Promise<T[]> {
-    const items: T[] = [];
-    let after: string | null = '';
-    do {
-      const page: IPage<T> = await this._get(path, {
-        ...query,
-        ...(after ? { after } : {})
-      });
-      items.push(...page.items);
-      after = page.next;
-    } while (after);
-    return items;
-  }
-
-  private _get<T>(path: string, query: Query = {}): Promise<T> {
-    const entries = Object.entries(query).map(([k, v]) => [k, String(v)]);
-    const text = new URLSearchParams(entries).toString();
-    return this._send('GET', text ? `${path}?${text}` : path);
-  }
-
-  private _post<T>(path: string, body: unknown = {}): Promise<T> {
-    return this._send('POST', path, body);
-  }
-
-  private async _send<T>(
-    method: string,
-    path: string,
-    body?: unknown
-  ): Promise<T> {
-    // The base URL is read at each call: Lab can change servers.
-    const url = URLExt.join(this.serverSettings.baseUrl, 'mlops', path);
-    const init: RequestInit = { method };
-    if (body !== undefined) {
-      init.body = JSON.stringify(body);
-    }
-    let response: Response;
-    try {
-      response = await ServerConnection.makeRequest(
-        url,
-        init,
-        this.serverSettings
-      );
-    } catch {
-      throw new MlopsError(
-        'The Jupyter server does not answer.',
-        'server_unreachable'
-      );
-    }
-    const text = await response.text();
-    if (!response.ok) {
-      throw Private.error(response.status, text);
-    }
-    return (text ? JSON.parse(text) : undefined) as T;
-  }
-}
-
-namespace Private {
-  export function error(status: number, text: string): MlopsError {
-    try {
-      const body = JSON.parse(text);
-      return new MlopsError(
-        body.message || body.reason,
-        body.code ?? 'failed',
-        body.hint ?? '',
-        status
-      );
-    } catch {
-      return new MlopsError(
-        `The Jupyter server answered with status ${status}.`,
-        'failed',
-        '',
-        status
-      );
-    }
   }
 }

@@ -6,6 +6,7 @@ type Schemas = components['schemas'];
 export type Additions = Schemas['Additions'];
 export type Latencies = Schemas['Latencies'];
 export type Base = Schemas['Base'];
+export type Batching = Schemas['Batching'];
 export type Candidates = Schemas['Candidates'];
 export type Capabilities = Schemas['Capabilities'];
 export type CatalogueEntry = Schemas['CatalogueEntry'];
@@ -64,6 +65,7 @@ export interface IPackageRequest {
   expected: string;
   content_type: string;
   also: string[];
+  batching: Batching;
 }
 
 /** What a deployment is made of. */

@@ -87,7 +87,7 @@ export function addDeploymentCommands(
           <div className="jp-MLOpsPage">
             <DeploymentConsole
               deployment={deployment}
-              client={mlops.client}
+              mlops={mlops}
               logs={!!args.logs}
               trans={trans}
             />

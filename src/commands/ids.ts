@@ -30,6 +30,7 @@ export namespace CommandIDs {
   export const modelCard = 'mlops:model-card';
   export const showDeployment = 'mlops:show-deployment';
   export const turnDeployment = 'mlops:turn-deployment';
+  export const updateDeployment = 'mlops:update-deployment';
   export const rollBackDeployment = 'mlops:roll-back-deployment';
   export const reviewDeployment = 'mlops:review-deployment';
   export const deleteDeployment = 'mlops:delete-deployment';

@@ -2,55 +2,49 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Button } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import type { MlopsClient } from '../api/client';
 import { MlopsError } from '../api/error';
 import type { Deployment, IInvocation } from '../api/nouns';
 import { formatSeconds } from '../format';
+import type { IMlops } from '../tokens';
+import { DeploymentLog } from './deployment-log';
 import { Field } from './field';
 import { LatencyHistogram } from './latency-histogram';
+import { useChanges } from './list';
 import { Problem } from './problem';
 
 /** One deployment: where it answers, a request to try, its log. */
 export function DeploymentConsole(props: {
+  /** As it was when the page was opened. */
   deployment: Deployment;
-  client: MlopsClient;
+  mlops: IMlops;
   /** Whether to begin with the log. */
   logs: boolean;
   trans: TranslationBundle;
 }): React.ReactElement {
-  const { deployment, client, trans } = props;
+  const { mlops, trans } = props;
+  useChanges(mlops.deployments);
+  const deployment =
+    mlops.deployments.items.find(({ id }) => id === props.deployment.id) ??
+    props.deployment;
   const [body, setBody] = React.useState('');
   const [times, setTimes] = React.useState(1);
   const [answer, setAnswer] = React.useState<IInvocation | null>(null);
-  const [log, setLog] = React.useState<string | null>(null);
   const [error, setError] = React.useState<MlopsError | null>(null);
   const [busy, setBusy] = React.useState(false);
 
   const written = deployment.state === 'written';
-  const attempt = async (work: () => Promise<void>) => {
+  const [log, setLog] = React.useState(props.logs && !written);
+  const invoke = async () => {
     setBusy(true);
     setError(null);
     try {
-      await work();
+      setAnswer(await mlops.client.invoke(deployment.id, body || null, times));
     } catch (reason) {
       setError(MlopsError.from(reason));
     } finally {
       setBusy(false);
     }
   };
-  const showLog = () =>
-    attempt(async () => {
-      setLog((await client.deploymentLogs(deployment.id)).text);
-    });
-  const invoke = () =>
-    attempt(async () => {
-      setAnswer(await client.invoke(deployment.id, body || null, times));
-    });
-  React.useEffect(() => {
-    if (props.logs && !written) {
-      void showLog();
-    }
-  }, []);
 
   return (
     <div className="jp-MLOpsConsole">
@@ -130,12 +124,8 @@ export function DeploymentConsole(props: {
           >
             {trans.__('Invoke')}
           </Button>
-          <Button
-            className="jp-mod-styled"
-            disabled={busy}
-            onClick={() => void showLog()}
-          >
-            {trans.__('Show log')}
+          <Button className="jp-mod-styled" onClick={() => setLog(!log)}>
+            {log ? trans.__('Hide log') : trans.__('Show log')}
           </Button>
         </>
       )}
@@ -160,10 +150,8 @@ export function DeploymentConsole(props: {
           <pre>{answer.body}</pre>
         </section>
       )}
-      {log !== null && (
-        <pre className="jp-MLOpsLog-text" tabIndex={0}>
-          {log || trans.__('The log is empty.')}
-        </pre>
+      {log && (
+        <DeploymentLog id={deployment.id} client={mlops.client} trans={trans} />
       )}
     </div>
   );

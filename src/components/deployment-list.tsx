@@ -86,6 +86,15 @@ export function DeploymentList(props: {
                 onClick: () =>
                   run(CommandIDs.showDeployment, { id, logs: true })
               },
+              ...(deployment.can_update
+                ? [
+                    {
+                      label: trans.__('Update…'),
+                      disabled: !!work || deployment.state !== 'running',
+                      onClick: () => run(CommandIDs.updateDeployment, { id })
+                    }
+                  ]
+                : []),
               ...(deployment.can_roll_back
                 ? [
                     {

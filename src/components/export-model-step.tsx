@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { HTMLSelect } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import type { ExportModel } from '../models/export';
+import { type ExportModel, MOST_BATCHED } from '../models/export';
 import { Field } from './field';
 
 /** Which file is the model, what answers requests, and with what it is tried. */
@@ -99,6 +99,30 @@ export function ModelStep(props: {
         choices={candidates.samples}
         onChange={value => model.choose({ expected: value })}
       />
+      <Field
+        label={trans.__('Requests in one call')}
+        help={trans.__(
+          'More than 1: where many ask at the same time, the model predicts their rows together. Each row must be predicted by itself.'
+        )}
+      >
+        {(id, by) => (
+          <input
+            id={id}
+            aria-describedby={by}
+            className="jp-mod-styled"
+            type="number"
+            min={1}
+            max={MOST_BATCHED}
+            value={choice.batch}
+            onChange={event => {
+              const asked = Math.trunc(+event.target.value);
+              model.choose({
+                batch: Math.min(MOST_BATCHED, Math.max(1, asked))
+              });
+            }}
+          />
+        )}
+      </Field>
     </div>
   );
 }

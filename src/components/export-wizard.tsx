@@ -152,7 +152,7 @@ function Page(props: {
       return model.deployment ? (
         <DeploymentConsole
           deployment={model.deployment}
-          client={mlops.client}
+          mlops={mlops}
           logs={false}
           trans={trans}
         />

@@ -17,7 +17,7 @@ export function LeftOutList(props: {
       <ul>
         {items.map(({ name, reason }, index) => (
           <li key={`${name}-${index}`}>
-            <b>{name}</b> {reason}
+            <b>{name}</b>: {reason}
           </li>
         ))}
       </ul>

@@ -8,6 +8,7 @@ import { formatSeconds } from '../format';
 import { changesOf, hasEnded, OperationsModel } from '../models/operations';
 import { DiffTable } from './checks';
 import { useChanges } from './list';
+import { Log } from './log';
 import { Problem } from './problem';
 import { Elapsed, OperationProgress } from './progress';
 
@@ -203,40 +204,4 @@ function useLog(id: string, client: MlopsClient, ended: boolean): string {
     };
   }, [id, client, ended]);
   return text;
-}
-
-function Log(props: {
-  text: string;
-  follow: boolean;
-  trans: TranslationBundle;
-}): React.ReactElement {
-  const { text, follow, trans } = props;
-  const [query, setQuery] = React.useState('');
-  const node = React.useRef<HTMLPreElement>(null);
-  const lines = query
-    ? text
-        .split('\n')
-        .filter(line => line.toLowerCase().includes(query.toLowerCase()))
-        .join('\n')
-    : text;
-  React.useLayoutEffect(() => {
-    if (follow && !query && node.current) {
-      node.current.scrollTop = node.current.scrollHeight;
-    }
-  }, [lines, follow, query]);
-  return (
-    <section className="jp-MLOpsLog" aria-label={trans.__('Log')}>
-      <input
-        className="jp-mod-styled jp-MLOpsLog-search"
-        type="search"
-        placeholder={trans.__('Find in log')}
-        aria-label={trans.__('Find in log')}
-        value={query}
-        onChange={event => setQuery(event.target.value)}
-      />
-      <pre ref={node} className="jp-MLOpsLog-text" tabIndex={0}>
-        {lines || trans.__('No output yet.')}
-      </pre>
-    </section>
-  );
 }

@@ -33,7 +33,15 @@ export interface IModelChoice {
   function: string;
   sample: string;
   expected: string;
+  /** How many requests the model may get in one call; 1 is one by one. */
+  batch: number;
 }
+
+/** How long the first request of a batch waits for others. */
+const BATCH_WAIT_MS = 2;
+
+/** The largest batch. */
+export const MOST_BATCHED = 1024;
 
 /** How the chosen handler is called. */
 function handlerKind(choice: IModelChoice): string {
@@ -67,7 +75,8 @@ export class ExportModel {
     handler: '',
     function: '',
     sample: '',
-    expected: ''
+    expected: '',
+    batch: 1
   };
   package: ModelPackage | null = null;
   targets: TargetInfo[] = [];
@@ -110,7 +119,8 @@ export class ExportModel {
           candidates.samples.find(path => /sample|input/.test(path)) ??
           candidates.samples.find(path => path !== expected) ??
           '',
-        expected: expected ?? ''
+        expected: expected ?? '',
+        batch: 1
       };
       if (this.live) {
         const { handler, sample, expected } = this.live;
@@ -123,7 +133,8 @@ export class ExportModel {
           handler,
           function: called,
           sample,
-          expected
+          expected,
+          batch: 1
         };
       }
       this.deploymentName = this.choice.name;
@@ -154,7 +165,8 @@ export class ExportModel {
           sample: choice.sample,
           expected: choice.expected,
           content_type: '',
-          also: this._otherForms()
+          also: this._otherForms(),
+          batching: { size: choice.batch, wait_ms: BATCH_WAIT_MS }
         })
       );
       const id = String(made.result?.package ?? '');
