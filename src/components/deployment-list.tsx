@@ -89,7 +89,7 @@ export function DeploymentList(props: {
               ...(deployment.can_update
                 ? [
                     {
-                      label: trans.__('Update…'),
+                      label: trans.__('Update'),
                       disabled: !!work || deployment.state !== 'running',
                       onClick: () => run(CommandIDs.updateDeployment, { id })
                     }

@@ -1,7 +1,9 @@
 import type { Page } from '@playwright/test';
+import { readFileSync } from 'fs';
 
 import { expect, test } from './fixtures';
 import { MINUTE, openPanel, PANEL, row, SHOTS, violations } from './panel';
+import { shoot } from './steps';
 
 // One story: each test goes on from the one before, on the same server.
 test.describe.configure({ mode: 'serial' });
@@ -171,8 +173,14 @@ async function exportTo(page: Page, target: string, name: string) {
   });
   await expect(wizard).toContainText('Same prediction as in the notebook');
   await page.screenshot({ path: `${SHOTS}/check-${target}-light.png` });
-  await wizard.getByRole('button', { name: 'Next' }).click();
   return wizard;
+}
+
+/** Press a button of a deployment's row. */
+async function actOn(page: Page, name: string, action: string) {
+  await row(page, 'Deployments', name)
+    .getByRole('button', { name: `${action}: ${name}`, includeHidden: true })
+    .press('Enter');
 }
 
 test('a model is packaged, checked, deployed here and invoked', async ({
@@ -180,7 +188,13 @@ test('a model is packaged, checked, deployed here and invoked', async ({
 }) => {
   test.setTimeout(5 * MINUTE);
   const wizard = await exportTo(page, 'local', 'diabetes-model');
+  await wizard.getByRole('button', { name: 'Approve' }).click();
+  await expect(wizard).toContainText(/Approved by ada-\d+\./);
+  await wizard.getByRole('button', { name: 'Next' }).click();
+  await expect(wizard.getByRole('radio')).toHaveCount(6);
   await wizard.getByRole('radio', { name: /This machine/ }).check();
+  expect(await violations(page, '.jp-MLOpsExport')).toEqual([]);
+  await shoot(page, 'targets');
   await wizard.getByLabel('Name of the deployment').fill('diabetes-local');
   await wizard.getByRole('button', { name: 'Review' }).click();
   await expect(wizard.locator('.jp-MLOpsExport-plan li').first()).toBeVisible();
@@ -191,13 +205,71 @@ test('a model is packaged, checked, deployed here and invoked', async ({
     .click({ timeout: 2 * MINUTE });
   await expect(console.getByText(/Status 200/)).toBeVisible();
   await expect(console).toContainText('predictions');
+  await console.getByLabel('Requests', { exact: true }).fill('30');
+  await console.getByRole('button', { name: 'Invoke' }).click();
+  await expect(
+    console.getByRole('img', { name: /^30 requests: p50 / })
+  ).toBeVisible();
+  await console.getByRole('button', { name: 'Show log' }).click();
+  await expect(console.locator('pre').last()).toContainText('"message"');
   expect(await violations(page, '.jp-MLOpsExport')).toEqual([]);
-  await page.screenshot({ path: `${SHOTS}/deployed-light.png` });
+  await shoot(page, 'deployed');
+
+  // The page shows what the sidebar does with it.
+  await actOn(page, 'diabetes-local', 'Stop');
+  await expect(console.locator('dd').first()).toContainText('stopped', {
+    timeout: MINUTE
+  });
+  await expect(console.getByRole('button', { name: 'Invoke' })).toBeDisabled();
+  await actOn(page, 'diabetes-local', 'Start');
+  await expect(console.locator('dd').first()).toContainText('running', {
+    timeout: MINUTE
+  });
+  await console.getByRole('button', { name: 'Invoke' }).click();
+  await expect(console.getByText(/Status 200/)).toBeVisible();
+});
+
+test('the package is written as files for other platforms', async ({
+  page,
+  request
+}) => {
+  test.setTimeout(5 * MINUTE);
+  const wizard = await exportTo(page, 'kserve', 'diabetes-model');
+  // The same package as before: it is approved already.
+  await expect(wizard).toContainText(/Approved by ada-\d+\./);
+  await wizard.getByRole('button', { name: 'Model card' }).click();
+  await expect(page.locator('.jp-FileEditor')).toContainText('model-index', {
+    timeout: MINUTE
+  });
+  await page.screenshot({ path: `${SHOTS}/model-card-light.png` });
+  await page.activity.activateTab('Export: baseline');
+  await wizard.getByRole('button', { name: 'Next' }).click();
+  await wizard.getByRole('radio', { name: /KServe/ }).check();
+  await wizard.getByLabel('Name of the deployment').fill('diabetes-cluster');
+  const { project } = await (await request.get('/mlops/settings')).json();
+  await wizard.getByLabel('Image repository').fill(`${project}-served`);
+  const folder = test.info().outputPath('kserve');
+  await wizard.getByLabel('Folder', { exact: true }).fill(folder);
+  await shoot(page, 'kserve');
+  await wizard.getByRole('button', { name: 'Review' }).click();
+  await expect(wizard.locator('.jp-MLOpsExport-plan')).toContainText(
+    'inferenceservice.yaml'
+  );
+  await wizard.getByRole('button', { name: 'Deploy' }).click();
+  await expect(wizard.locator('.jp-MLOpsConsole')).toContainText(folder, {
+    timeout: 2 * MINUTE
+  });
+  await expect(wizard.locator('.jp-MLOpsConsole')).toContainText('README.md');
+  expect(await violations(page, '.jp-MLOpsExport')).toEqual([]);
+  await shoot(page, 'written');
+  const manifest = readFileSync(`${folder}/inferenceservice.yaml`, 'utf8');
+  expect(manifest).toContain(`${project}-served@sha256:`);
 });
 
 test('the model is exported to SageMaker', async ({ page }) => {
   test.setTimeout(6 * MINUTE);
   const wizard = await exportTo(page, 'sagemaker', 'diabetes-cloud');
+  await wizard.getByRole('button', { name: 'Next' }).click();
   await wizard.getByRole('radio', { name: /Amazon SageMaker/ }).check();
   await wizard.getByLabel('Name of the deployment').fill('diabetes-api');
   await wizard
@@ -223,6 +295,21 @@ test('the model is exported to SageMaker', async ({ page }) => {
     await page.screenshot({ path: `${SHOTS}/sagemaker-${theme}.png` });
     expect(await violations(page, `#${PANEL}`)).toEqual([]);
   }
+
+  await actOn(page, 'diabetes-api', 'Update');
+  const dialog = page.locator('.jp-Dialog');
+  await expect(dialog.locator('option, [value]').first()).toBeAttached();
+  await shoot(page, 'update');
+  await dialog.getByRole('button', { name: 'Update' }).click();
+  await expect(
+    page.getByText('diabetes-api has the package diabetes-model now.')
+  ).toBeVisible({ timeout: 2 * MINUTE });
+  await actOn(page, 'diabetes-api', 'Roll back');
+  await dialog.getByRole('button', { name: 'Roll Back' }).click();
+  await expect(
+    page.getByText('diabetes-api is what it was before.')
+  ).toBeVisible({ timeout: 2 * MINUTE });
+  await expect(deployment).toContainText('InService');
 });
 
 test('deployments are deleted with what was made for them', async ({
@@ -230,7 +317,7 @@ test('deployments are deleted with what was made for them', async ({
 }) => {
   test.setTimeout(3 * MINUTE);
   await openPanel(page);
-  for (const name of ['diabetes-api', 'diabetes-local']) {
+  for (const name of ['diabetes-api', 'diabetes-cluster', 'diabetes-local']) {
     const deployment = row(page, 'Deployments', name);
     await deployment.hover();
     await deployment.getByRole('button', { name: `Delete: ${name}` }).click();
