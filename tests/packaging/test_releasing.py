@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from huggingface_hub import ModelCard, ModelCardData
 
 from jupyter_mlops.core.errors import InvalidError
 from jupyter_mlops.core.gate import Gate, judge
@@ -94,6 +95,16 @@ def test_metrics_are_what_cells_showed() -> None:
     assert of_notebook("fit.ipynb", b"{}") == of_notebook("fit.ipynb", b"") == []
 
 
+def as_the_hub_reads(card: str, matter: dict[str, Any]) -> str:
+    """The text below the front matter, which must be this, in fields that the Hub knows."""
+    read = ModelCard(card)
+    assert read.data.to_dict() == matter
+    assert set(matter) <= set(inspect.signature(ModelCardData).parameters)
+    assert str(read) == card, "written back by the Hub's own library"
+    text: str = read.text
+    return text
+
+
 @pytest.mark.docker
 async def test_from_a_package_to_its_card(
     services: Any, tiny_environment: Tiny, tmp_path: Path
@@ -123,8 +134,7 @@ async def test_from_a_package_to_its_card(
     assert (await releasing.gate(made.name, Gate(approval=True))).passed
 
     card = await releasing.card(made.id)
-    _, matter, body = card.split("---\n", 2)
-    assert yaml.safe_load(matter) == {"tags": ["jupyter-mlops", "pickle"], "metrics": ["accuracy"]}
+    body = as_the_hub_reads(card, {"tags": ["jupyter-mlops", "pickle"], "metrics": ["accuracy"]})
     assert "| accuracy | 0.75 | fit.ipynb, cell 1 |" in body
     assert "only those who trust its author: model.pkl: loading it runs" in body
     assert "| a\\|b | float64 | yes |" in body
