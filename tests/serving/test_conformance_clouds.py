@@ -32,7 +32,7 @@ def kserve(shared: Servers) -> Server:
 
 
 def test_kserve_v1(kserve: Server) -> None:
-    assert kserve.call("GET", "/").status == 200
+    assert kserve.call("GET", "/").json == {"status": "alive"}
     assert kserve.call("GET", "/v1/models").json == {"models": ["sums"]}
     assert kserve.call("GET", "/v1/models/sums").json == {"name": "sums", "ready": True}
     assert predict(kserve, "/v1/models/sums:predict", ROWS) == {"predictions": [3, 7]}
@@ -84,6 +84,13 @@ def test_vertex_says_that_the_model_must_be_in_the_image(serve: Servers) -> None
     server = serve(PLAIN, wait=False, MLOPS_MODEL_DIR="", AIP_STORAGE_URI="gs://bucket/models/sums")
     said = server.wait_event("model_failed")
     assert "gs://bucket/models/sums" in said["message"] and "in the image" in said["message"]
+
+
+def test_vertex_is_told_that_the_model_in_the_image_is_served(serve: Servers) -> None:
+    server = serve(PLAIN, AIP_STORAGE_URI="gs://bucket/models/sums", AIP_MODE="PREDICTION")
+    said = server.wait_event("storage_unused")
+    assert "gs://bucket/models/sums is not used" in said["message"]
+    assert predict(server, "/v1/models/model:predict", ROWS) == {"predictions": [3, 7]}
 
 
 def test_a_function_is_asked_for_each_instance(serve: Servers) -> None:

@@ -30,9 +30,9 @@ class Routes:
             "/predict": b"",
         }
         self._own = dict(own)
-        for path in ("/", "/healthz", "/livez", "/v2/health/live"):
+        for path in ("/healthz", "/livez"):
             self._own[path] = lambda: EMPTY
-        for path in ("/ping", "/health", "/readyz", "/v2/health/ready"):
+        for path in ("/ping", "/health", "/readyz"):
             self._own[path] = ready
         self._kserve(spec)
         if settings.health_route:
@@ -43,10 +43,13 @@ class Routes:
     def _kserve(self, spec):
         name = self.name
         one = "/v1/models/" + name
+        self._own["/"] = lambda: _json({"status": "alive"})
         self._own["/v1/models"] = lambda: _json({"models": [name]})
         self._own[one] = lambda: self._if_ready({"name": name, "ready": True})
         self._asked[one + ":predict"] = _suffix(PREDICTIONS)
         self._own["/v2"] = lambda: _json(SERVER)
+        self._own["/v2/health/live"] = lambda: _json({"live": True})
+        self._own["/v2/health/ready"] = lambda: self._if_ready({"ready": True})
         two = "/v2/models/" + name
         for path in (two, "%s/versions/%s" % (two, VERSION)):
             self._own[path] = lambda: _json(metadata(name, spec.get("model_schema")))

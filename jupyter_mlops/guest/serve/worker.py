@@ -63,11 +63,14 @@ def _load(settings):
     spec = settings.spec()
     from . import handlers
 
-    if settings.storage and not os.path.isdir(os.path.join(settings.model_dir, "code")):
-        raise NotServable(
-            "The model is at %s, and nothing is fetched from there: put the contents of its "
-            "archive in the image, at %s." % (settings.storage, settings.model_dir)
-        )
+    if settings.storage:
+        if not os.path.isdir(os.path.join(settings.model_dir, "code")):
+            raise NotServable(
+                "The model is at %s, and nothing is fetched from there: put the contents of its "
+                "archive in the image, at %s." % (settings.storage, settings.model_dir)
+            )
+        text = "What is at %s is not used: the model in the image is served, from %s."
+        logs.write("storage_unused", text % (settings.storage, settings.model_dir), "warning")
     handler = handlers.load(spec, settings.model_dir, settings.accept)
     sample = spec.get("sample") or {}
     if "body" in sample:
