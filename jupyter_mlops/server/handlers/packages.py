@@ -81,8 +81,12 @@ class ApproveHandler(MlopsHandler):
         from ..schemas.packages import ApprovePackage
 
         note = self.body(ApprovePackage).note
-        by = self.current_user.display_name or self.current_user.username
-        self.answer(await (await self.services()).releasing.approve(id, by, note))
+        services = await self.services()
+        user = self.current_user
+        # Who comes with the server's one token gets a name by lot, another one tomorrow.
+        by_lot = (user.display_name or "").startswith("Anonymous ")
+        by = services.settings.owner if by_lot else user.username
+        self.answer(await services.releasing.approve(id, by, note))
 
 
 class GateHandler(MlopsHandler):
