@@ -238,7 +238,7 @@ test('the package is written as files for other platforms', async ({
   // The same package as before: it is approved already.
   await expect(wizard).toContainText(/Approved by ada-\d+\./);
   await wizard.getByRole('button', { name: 'Model card' }).click();
-  await expect(page.locator('.jp-FileEditor')).toContainText('model-index', {
+  await expect(page.locator('.jp-FileEditor')).toContainText('Contract report', {
     timeout: MINUTE
   });
   await page.screenshot({ path: `${SHOTS}/model-card-light.png` });
