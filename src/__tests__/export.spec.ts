@@ -77,6 +77,10 @@ describe('ExportModel', () => {
     model.choose({ name: 'diabetes' });
     await model.check();
     expect(model.package?.id).toBe('p-1');
+    expect(model.deploymentName).toBe('diabetes');
+    model.setDeploymentName('diabetes-2');
+    model.choose({ name: 'other' });
+    expect(model.deploymentName).toBe('diabetes-2');
     model.next();
     await model.chooseTarget('local');
     await model.review();

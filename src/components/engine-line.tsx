@@ -29,13 +29,19 @@ export function EngineLine(props: {
       </Problem>
     );
   }
-  const words = engine?.capabilities
-    ? `${engine.capabilities.title} · ${trans._n('%1 container', '%1 containers', engine.containers)}`
-    : (model.engine.error?.message ?? trans.__('Looking for an engine…'));
   return (
     <div className="jp-MLOpsEngine">
-      <span role="status" title={words}>
-        {words}
+      <span role="status">
+        {engine?.capabilities ? (
+          <>
+            <span>{engine.capabilities.title} ·</span>{' '}
+            <span>
+              {trans._n('%1 container', '%1 containers', engine.containers)}
+            </span>
+          </>
+        ) : (
+          (model.engine.error?.message ?? trans.__('Looking for an engine…'))
+        )}
       </span>
       <Button small minimal onClick={() => run(CommandIDs.showActivity)}>
         {running

@@ -142,6 +142,10 @@ export class ExportModel {
   }
 
   choose(part: Partial<IModelChoice>): void {
+    // Called like its package, until somebody says otherwise.
+    if (this.deploymentName === this.choice.name) {
+      this.deploymentName = part.name ?? this.deploymentName;
+    }
     this.choice = { ...this.choice, ...part };
     this._changed.emit();
   }
