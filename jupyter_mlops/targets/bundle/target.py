@@ -30,8 +30,8 @@ class BundleTarget(FileTarget):
     name = "bundle"
     title = "Offline bundle"
     description = (
-        "A folder that deploys on its own: image, model, report, bill of materials, and the "
-        "programs for SageMaker or plain Docker. For networks that reach neither you nor us."
+        "A folder with image, model, report and the programs that deploy it, for networks that "
+        "reach neither you nor us."
     )
     form = Options
     ask_instead = "Run it, as its README.md says, and ask what runs."

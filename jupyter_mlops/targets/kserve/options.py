@@ -18,7 +18,7 @@ class Options(ImageOptions):
         "models",
         title="Namespace",
         description="Where the service runs. A file that creates it is written, too, unless it "
-        "is `default`.",
+        "is 'default'.",
         pattern=_LABEL,
     )
     pull_secret: str = Field(

@@ -201,10 +201,13 @@ def _resource(path: Path) -> Resource:
 def _summary(path: Path) -> str:
     """``9 files, 81.4 MB``"""
     if path.is_file():
-        return f"1 file, {path.stat().st_size / 1e6:.1f} MB"
+        return f"1 file, {_size(path.stat().st_size)}"
     found = folder.names(path)
-    size = sum((path / name).stat().st_size for name in found)
-    return f"{len(found)} files, {size / 1e6:.1f} MB"
+    return f"{len(found)} files, {_size(sum((path / name).stat().st_size for name in found))}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
 def _cannot_write(place: Path, error: OSError) -> InvalidError:
