@@ -43,7 +43,7 @@ docker-registry serve "$work/registry.yml" >"$work/registry.log" 2>&1 &
 pids+=($!)
 
 aws=$(free_port)
-moto_server -H 127.0.0.1 -p "$aws" >"$work/aws.log" 2>&1 &
+(cd .. && exec python -m tests.parts.aws_server "$aws") >"$work/aws.log" 2>&1 &
 pids+=($!)
 
 export UI_TEST_REGISTRY="$registry" UI_TEST_AWS="http://127.0.0.1:$aws"

@@ -22,6 +22,7 @@ import pytest
 
 from .aws_account import ACCOUNT, REGION
 from .aws_front import Front
+from .aws_server import listen, moto
 from .hosting import Hosting
 
 pytest_plugins = ["tests.parts.model_image"]
@@ -110,22 +111,10 @@ class Aws:
 @pytest.fixture(scope="session")
 def moto_server() -> Iterator[Aws]:
     """moto's server on a free port, in a thread of this process."""
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
-    from werkzeug.serving import make_server
-
-    class Quiet(MotoRequestHandler):
-        def log_request(self, code: Any = "-", size: Any = "-") -> None:
-            pass
-
-    front = Front(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=Quiet)
+    front = Front(moto())
+    server = listen(front, 0)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    front.url = f"http://127.0.0.1:{server.server_port}"
     yield Aws(front.url, front)
     server.shutdown()
     thread.join()
