@@ -1,11 +1,11 @@
-"""Asks a live kernel of Python something, in its own process."""
+"""Asks a live kernel of Python or R something, in its own process."""
 
 from __future__ import annotations
 
 import ast
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -34,6 +34,7 @@ _FILES = {
     "main": _GUEST / "live" / "main.py",
 }
 """In the order in which they import each other."""
+_R_FILE = _GUEST / "live" / "live.R"
 
 _LOADER = """
 import sys, types
@@ -64,7 +65,7 @@ class KernelEvaluation:
         self._read_launch = read_launch
 
     async def ask(self, record: KernelRecord, what: str, **arguments: Any) -> Any:
-        if record.language != "python":
+        if record.language not in _LANGUAGES:
             raise UnsupportedError(
                 f"The variables of a kernel of {record.language} cannot be looked at.",
                 "Save the model in the notebook, and export it from its file.",
@@ -86,12 +87,44 @@ class KernelEvaluation:
         client.load_connection_info(info)
         client.start_channels(shell=True, iopub=False, stdin=False, hb=False, control=False)
         try:
-            return await _ask(client, what, arguments)
+            return await _LANGUAGES[record.language](client, what, arguments)
         finally:
             client.stop_channels()
 
 
-async def _ask(client: AsyncKernelClient, what: str, arguments: dict[str, Any]) -> Any:
+async def _ask_python(client: AsyncKernelClient, what: str, arguments: dict[str, Any]) -> Any:
+    expression = await asyncio.to_thread(_expression, what, arguments)
+    content = await _run(client, "", {"answer": expression})
+    found = content.get("user_expressions", {}).get("answer", {})
+    if found.get("status") != "ok":
+        raise _no_answer(found)
+    return _answer(ast.literal_eval(found["data"]["text/plain"]))
+
+
+async def _ask_r(client: AsyncKernelClient, what: str, arguments: dict[str, Any]) -> Any:
+    content = await _run(client, await asyncio.to_thread(_r_code, what, arguments), {})
+    paged = [part["data"] for part in content.get("payload", ()) if part.get("source") == "page"]
+    if not paged:
+        raise _no_answer(content)
+    return _answer(paged[-1]["text/plain"])
+
+
+def _no_answer(content: Mapping[str, Any]) -> InvalidError:
+    reason = f"{content.get('ename', 'no answer')}: {content.get('evalue', '')}"
+    return InvalidError(f"The kernel could not say what its variables are: {reason}.")
+
+
+def _answer(text: str) -> Any:
+    found: dict[str, Any] = json.loads(text)
+    if "error" in found:
+        raise InvalidError(found["error"])
+    return found["answer"]
+
+
+async def _run(
+    client: AsyncKernelClient, code: str, expressions: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the kernel replies to code that no user sees; raises ConflictError while it is busy."""
     client.kernel_info()
     try:
         await client.get_shell_msg(timeout=_READY_SECONDS)
@@ -100,11 +133,7 @@ async def _ask(client: AsyncKernelClient, what: str, arguments: dict[str, Any]) 
             "The kernel is busy with a cell.", "Wait until it has ended, or interrupt it."
         ) from None
     number = client.execute(
-        "",
-        silent=True,
-        store_history=False,
-        allow_stdin=False,
-        user_expressions={"answer": await asyncio.to_thread(_expression, what, arguments)},
+        code, silent=True, store_history=False, allow_stdin=False, user_expressions=expressions
     )
     while True:
         try:
@@ -115,15 +144,8 @@ async def _ask(client: AsyncKernelClient, what: str, arguments: dict[str, Any]) 
                 "Look whether it still runs.",
             ) from None
         if reply["parent_header"].get("msg_id") == number:
-            break
-    found = reply["content"].get("user_expressions", {}).get("answer", {})
-    if found.get("status") != "ok":
-        reason = f"{found.get('ename', 'no answer')}: {found.get('evalue', '')}"
-        raise InvalidError(f"The kernel could not say what its variables are: {reason}.")
-    answer: dict[str, Any] = json.loads(ast.literal_eval(found["data"]["text/plain"]))
-    if "error" in answer:
-        raise InvalidError(answer["error"])
-    return answer["answer"]
+            content: dict[str, Any] = reply["content"]
+            return content
 
 
 def _expression(what: str, arguments: dict[str, Any]) -> str:
@@ -135,3 +157,14 @@ def _expression(what: str, arguments: dict[str, Any]) -> str:
         "'__name__': '_jupyter_mlops_live'}"
     )
     return f"(lambda given: (exec({_LOADER!r}, given), given['answer'])[1])({inner})"
+
+
+def _r_code(what: str, arguments: dict[str, Any]) -> str:
+    """One call, in a place that ends with it. JSON of a text is also R's source of it."""
+    question = json.dumps({"what": what, "with": arguments}, ensure_ascii=False)
+    source = _R_FILE.read_text(encoding="utf-8")
+    text = json.dumps(question, ensure_ascii=False)
+    return f"local({{\nquestion <- {text}\n{source}}}, envir = new.env(parent = baseenv()))"
+
+
+_LANGUAGES = {"python": _ask_python, "R": _ask_r}

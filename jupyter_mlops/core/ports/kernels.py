@@ -23,7 +23,7 @@ class LiveKernels(Protocol):
         """``survey``: which variables are models and samples. ``export(model, sample, folder,
         stem)``: write one down below ``folder``. Answers are those of ``guest.live``.
 
-        Raises UnsupportedError for another language than Python, ConflictError while a cell runs,
-        and InvalidError with the kernel's own words for what it cannot do.
+        Raises UnsupportedError for another language than Python and R, ConflictError while a cell
+        runs, and InvalidError with the kernel's own words for what it cannot do.
         """
         ...
