@@ -29,7 +29,7 @@ _FILES = {
     "coding": _GUEST / "serve" / "coding.py",
     **{
         name: _GUEST / "live" / f"{name}.py"
-        for name in ("kinds", "sources", "saving", "writing", "export")
+        for name in ("kinds", "sources", "modules", "saving", "writing", "export")
     },
     "main": _GUEST / "live" / "main.py",
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,8 @@ import pytest
 from traitlets.config import Config
 
 from jupyter_mlops.core.model_package import Handler
-from tests.parts.jupyter_process import JupyterProcess, Tab
+from tests.parts.live_export import Exporting, exporting
 from tests.parts.projects import freeze
-from tests.parts.registry import free_port
 from tests.parts.services import Recorder, Tiny, open_services
 from tests.parts.serving_container import r_container
 
@@ -42,49 +40,16 @@ cat("made")
 """
 
 
-@dataclass
-class Notebook:
-    server: JupyterProcess
-    root: Path
-    kernel: str
-    tab: Tab
-
-    def models(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.server.get(f"mlops/kernels/{self.kernel}/models")
-        return found
-
-    def export(self, model: str, sample: str, name: str = "m") -> dict[str, Any]:
-        body = {"model": model, "sample": sample, "name": name}
-        made: dict[str, Any] = self.server.ask("POST", f"mlops/kernels/{self.kernel}/models", body)
-        return made
-
-    def refused(self, model: str, sample: str) -> str:
-        with pytest.raises(AssertionError) as raised:
-            self.export(model, sample)
-        return str(raised.value)
-
-
 @pytest.fixture(scope="module")
 def notebook(
     services_config: Config, r_environment: Tiny, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Notebook]:
+) -> Iterator[Exporting]:
     folder = tmp_path_factory.mktemp("live-r")
-    root = folder / "root"
-    (root / "project").mkdir(parents=True)
-    server = JupyterProcess(folder / "server", root, free_port(), dict(services_config.Mlops))
-    server.start()
-    try:
-        session = server.open_session("project/a.ipynb", "mlops-tiny-r.ir")
-        tab = server.tab(session["kernel"]["id"])
-        said = tab.run(CELL)
-        assert said.endswith("made"), said
-        yield Notebook(server, root / "project", session["kernel"]["id"], tab)
-    finally:
-        server.stop()
-        server.close()
+    with exporting(services_config, folder, "mlops-tiny-r.ir", CELL) as opened:
+        yield opened
 
 
-def test_what_a_notebook_has_to_offer(notebook: Notebook) -> None:
+def test_what_a_notebook_has_to_offer(notebook: Exporting) -> None:
     found = notebook.models()
     models = {model["name"]: model for model in found["models"]}
     assert set(models) == {
@@ -111,7 +76,7 @@ def test_what_a_notebook_has_to_offer(notebook: Notebook) -> None:
     [("line", "cars"), ("tree", "cars"), ("kinds", "cars"), ("score", "cars")],
 )
 def test_it_answers_as_in_the_notebook(
-    notebook: Notebook, r_environment: Tiny, tmp_path: Path, model: str, sample: str
+    notebook: Exporting, r_environment: Tiny, tmp_path: Path, model: str, sample: str
 ) -> None:
     made = notebook.export(model, sample)
     assert made["model"] == ["exported/m/model.rds"] and made["trusted_only"]
@@ -143,7 +108,7 @@ def flat(value: Any) -> list[Any]:
     return [value]
 
 
-def test_what_cannot_be_exported_says_why(notebook: Notebook) -> None:
+def test_what_cannot_be_exported_says_why(notebook: Exporting) -> None:
     assert "has no variable gone any more" in notebook.refused("gone", "cars")
     assert "seasons is no model with a predict method" in notebook.refused("seasons", "cars")
     assert "SCALE is no data frame" in notebook.refused("line", "SCALE")
@@ -151,14 +116,14 @@ def test_what_cannot_be_exported_says_why(notebook: Notebook) -> None:
     said = notebook.refused("dated", "when")
     assert "as it comes in a request" in said and "when (Date becomes character)" in said
     assert "uses no model of the notebook" in notebook.refused("unused", "cars")
-    number = notebook.tab.send("Sys.sleep(8)")
+    number = notebook.tab.send("Sys.sleep(5)")
     notebook.tab.wait_for(number, "busy")
     assert "busy with a cell" in notebook.refused("line", "cars")
     notebook.tab.wait_for(number)
 
 
 async def test_the_package_of_it_passes_its_check(
-    notebook: Notebook, services_config: Config, r_environment: Tiny
+    notebook: Exporting, services_config: Config, r_environment: Tiny
 ) -> None:
     made = notebook.export("line", "cars", "cars")
     services: Any = open_services(services_config)

@@ -5,7 +5,7 @@ import json
 import os
 import types
 
-from . import coding
+from . import coding, modules
 from .kinds import HERE, ROWS, is_array, is_frame, model_kind
 from .saving import ONNX_KINDS, save
 from .sources import NotSaved
@@ -89,12 +89,7 @@ def predicted(model, kind, data):
 
         return model.predict(xgboost.DMatrix(data))
     if kind == "torch":
-        import torch
-
-        model.eval()
-        with torch.no_grad():
-            rows = torch.as_tensor(data, dtype=next(model.parameters()).dtype)
-            return model(rows).numpy()
+        return modules.predicted(model, data)
     if kind in ("onnx", "session"):
         import numpy
         import onnxruntime

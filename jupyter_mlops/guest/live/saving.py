@@ -7,6 +7,7 @@ import os
 import pickle
 import pickletools
 
+from . import modules
 from .kinds import HERE
 from .sources import NotSaved
 
@@ -55,7 +56,7 @@ def save(value, kind, folder, stem, namespace, data=None):
     if kind in formats:
         return formats[kind](value, folder, stem)
     if kind == "torch":
-        return torch_script(value, folder, stem, data)
+        return torch_own(value, folder, stem, data)
     return by_object(value, os.path.join(folder, stem), stem, namespace)
 
 
@@ -102,23 +103,10 @@ def onnx_bytes(value):
     return content
 
 
-def torch_script(value, folder, stem, data):
-    """As TorchScript, which needs no class of the notebook."""
-    import torch
-
-    value.eval()
-    try:
-        made = torch.jit.script(value)
-    except Exception:
-        made = torch.jit.trace(value, torch.as_tensor(data))
+def torch_own(value, folder, stem, data):
     file = stem + ".pt"
-    made.save(os.path.join(folder, file))
+    predict = modules.torch_script(value, folder, file, data)
     loader = "torch.jit.load(%s, map_location='cpu').eval()" % place(file)
-    predict = (
-        "    rows = torch.as_tensor(data, dtype=next(model.parameters()).dtype)\n"
-        "    with torch.no_grad():\n"
-        "        return model(rows).numpy()\n"
-    )
     return Saved(file, "TorchScript", loader, ["import torch"], predict=predict)
 
 
