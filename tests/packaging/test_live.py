@@ -140,8 +140,10 @@ print(json.dumps(answers))
 """
 FILES = """
 import subprocess, sys
-import os, joblib, mlflow.sklearn, skops.io, safetensors.numpy
+import copy, os, joblib, mlflow.sklearn, skops.io, safetensors.numpy
 from mlflow.models import infer_signature
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 class Total(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):
@@ -150,6 +152,8 @@ class Total(mlflow.pyfunc.PythonModel):
 os.makedirs("files", exist_ok=True)
 signature = infer_signature(X, y)
 skops.io.dump(pipe, "files/pipe.skops")
+# With a function that skops does not know.
+skops.io.dump(make_pipeline(FunctionTransformer(copy.copy), pipe), "files/own.skops")
 joblib.dump(pipe, "files/pipe.joblib")
 booster.save_model("files/booster.ubj")
 boosted.save_model("files/boosted.json")
@@ -166,6 +170,7 @@ X[:3].to_json("files/sample.json", orient="split", index=False)
 sample = {"dataframe_split": json.loads(open("files/sample.json").read())}
 answers = {
     "pipe.skops": pipe.predict(X[:3]), "pipe.joblib": pipe.predict(X[:3]),
+    "own.skops": pipe.predict(X[:3]),
     "booster.ubj": booster.predict(xgboost.DMatrix(X[:3])), "boosted.json": boosted.predict(X[:3]),
     "leaves.txt": leaves.predict(X[:3]), "ols.pickle": ols.predict(X[:3]),
     "graph.onnx": line.predict(rows[:3].astype(np.float32)).reshape(-1, 1),
@@ -433,6 +438,10 @@ def test_files_are_models_by_themselves(notebook: Notebook):
                 report = await services.packaging.check(made.id, recorder)
                 assert report.passed, (file, [c for c in report.checks if not c.passed])
                 await services.packaging.delete(made.id)
+            with pytest.raises(
+                InvalidError, match=r"does not trust: copy\.copy\. Write a model_fn"
+            ):
+                await make("own.skops")
             for sample, reason in MISFITS.items():
                 with pytest.raises(InvalidError, match=re.escape(reason)) as raised:
                     await make("pipe.skops", sample)
