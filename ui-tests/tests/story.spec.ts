@@ -238,9 +238,12 @@ test('the package is written as files for other platforms', async ({
   // The same package as before: it is approved already.
   await expect(wizard).toContainText(/Approved by ada-\d+\./);
   await wizard.getByRole('button', { name: 'Model card' }).click();
-  await expect(page.locator('.jp-FileEditor')).toContainText('Contract report', {
-    timeout: MINUTE
-  });
+  await expect(page.locator('.jp-FileEditor')).toContainText(
+    'Contract report',
+    {
+      timeout: MINUTE
+    }
+  );
   await page.screenshot({ path: `${SHOTS}/model-card-light.png` });
   await page.activity.activateTab('Export: baseline');
   await wizard.getByRole('button', { name: 'Next' }).click();
