@@ -11,6 +11,7 @@ from traitlets.config import Config
 
 from .config import Mlops
 from .config_files import load_files
+from .core.layout import DATABASE
 from .core.operation import Operation
 from .core.ports import Blobs, EngineProvider, PackageRecords, Registries, Store, Target
 from .core.settings import Settings
@@ -197,7 +198,7 @@ def provisioner_parts(config: Config | None = None) -> ProvisionerParts:
     if key not in _parts:
         for folder in (settings.data, settings.runtime):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = SqlStore(settings.data / "mlops.sqlite")
+        store = SqlStore(settings.data / DATABASE)
         engines = EngineDiscovery(settings)
         containers = KernelContainers(settings, engines)
         pool = Pool(settings, store, engines, containers)

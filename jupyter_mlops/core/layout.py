@@ -30,3 +30,6 @@ LABELS = (LABEL_KIND, LABEL_OWNER, LABEL_ENVIRONMENT, LABEL_REVISION, LABEL_KERN
 
 PATH = f"{ENV_PREFIX}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """``!pip`` in a notebook finds the environment's pip only when its bin directory is first."""
+
+DATABASE = "mlops.sqlite"
+"""In the data folder."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import ConflictError, InvalidError, NotFoundError
+from ..core.layout import DATABASE
 from ..core.snapshot import FileEntry
 from ..core.workspace_rules import IGNORE_FILE, denied
 
@@ -119,6 +120,9 @@ def walk(root: Path, exclude: Sequence[str] = ()) -> Workspace:
                     entries.append(FileEntry(path + "/", 0, False, why))
                 elif (Path(item.path) / "pyvenv.cfg").is_file():
                     entries.append(FileEntry(path + "/", 0, False, "packages are in the image"))
+                elif (Path(item.path) / DATABASE).is_file():
+                    # Reading the file while we use it would also make us lose our locks on it.
+                    entries.append(FileEntry(path + "/", 0, False, "holds our own records"))
                 else:
                     visit(Path(item.path), path + "/")
                 continue

@@ -14,6 +14,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from traitlets.config import Config
 
+from tests.parts.searching import files_with
 from tests.parts.services import Tiny
 
 pytestmark = pytest.mark.docker
@@ -105,13 +106,6 @@ def test_secrets_are_asked_for_on_a_terminal(
     assert process.wait(60) == 0, said.decode()
     assert printed(file) == ["40\n"]
     assert value.encode() not in said
-    written = [
-        path
-        for folder in (tmp_path, Path(services_config.Mlops.data_dir))
-        for path in folder.rglob("*")
-        if path.is_file()
-    ]
-    assert any(b"asks-cli" in path.read_bytes() for path in written), (
-        "the search finds what is there"
-    )
-    assert not [path for path in written if value.encode() in path.read_bytes()]
+    data = Path(services_config.Mlops.data_dir)
+    assert files_with(data, b"asks-cli"), "the search finds what is there"
+    assert not [*files_with(tmp_path, value.encode()), *files_with(data, value.encode())]

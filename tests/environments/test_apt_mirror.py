@@ -26,10 +26,11 @@ from jupyter_mlops.core.settings import NetworkSettings
 from jupyter_mlops.engines.debian import Debian
 from jupyter_mlops.engines.debian_sources import mirrors
 from tests.parts.engines import ensure
+from tests.parts.searching import files_with
 from tests.parts.services import Recorder, Tiny, make_config, open_services, tiny_spec
 
 from .test_build import nothing_is_left
-from .test_index import files_with, output, said
+from .test_index import output, said
 
 USER, PASSWORD = "alice", "s3cr3t@of-the-mirror"
 ACCOUNT = "alice:s3cr3t%40of-the-mirror"

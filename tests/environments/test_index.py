@@ -25,6 +25,7 @@ from jupyter_mlops.core.container_network import secrets_of, without_credentials
 from jupyter_mlops.core.errors import BuildFailedError
 from jupyter_mlops.core.settings import NetworkSettings
 from jupyter_mlops.wiring import Services
+from tests.parts.searching import files_with
 from tests.parts.services import Recorder, Tiny, open_services, tiny_spec
 
 from .test_build import nothing_is_left
@@ -120,10 +121,6 @@ async def said(services: Services, *command: str) -> bytes:
     """What Docker's client says of the engine, which may be Podman: it speaks Docker's API."""
     engine: Any = await services.engines.engine()
     return await asyncio.to_thread(output, "docker", "-H", engine.connection.url, *command)
-
-
-def files_with(folder: Path, secret: bytes) -> list[Path]:
-    return [f for f in folder.rglob("*") if f.is_file() and secret in f.read_bytes()]
 
 
 @pytest.mark.docker

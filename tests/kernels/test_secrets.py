@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import logging
@@ -19,6 +18,7 @@ from jupyter_mlops.core.errors import InvalidError, NotFoundError
 from jupyter_mlops.kernels.secret_values import secret_values
 from jupyter_mlops.wiring import Services
 from tests.parts.live_notebook import LiveNotebook
+from tests.parts.searching import texts
 from tests.parts.services import Recorder, open_services
 
 SPEC = """
@@ -118,16 +118,6 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def files(folder: Path) -> Iterator[bytes]:
-    """All that is in it, unpacked where it is packed."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            content = file.read_bytes()
-            yield content
-            if content.startswith(b"\x1f\x8b"):
-                yield gzip.decompress(content)
-
-
 async def test_a_secret_is_in_the_process_alone(
     services: Services,
     config: Config,
@@ -164,8 +154,8 @@ async def test_a_secret_is_in_the_process_alone(
             "history": [json.dumps(image.history()).encode()],
             "container's log": [container.logs()],
             "save": image.save(),
-            "data": files(services.settings.data),
-            "runtime": files(services.settings.runtime),
+            "data": texts(services.settings.data),
+            "runtime": texts(services.settings.runtime),
             "logs": [caplog.text.encode(), recorder.text.encode()],
         }
         found = {place: values.found_in(chunks) for place, chunks in places.items()}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import logging
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from jupyter_mlops.core.errors import InvalidError, NotFoundError
 from jupyter_mlops.core.kernel import SecretRequest
 from jupyter_mlops.core.layout import LABEL_KERNEL
 from jupyter_mlops.server.questions import Questions
+from tests.parts.searching import texts
 from tests.parts.services import Recorder, Tiny
 
 REQUEST = SecretRequest("k-1", "keys", "", ("TOKEN", "PASSWORD"))
@@ -74,15 +73,6 @@ async def test_nobody_answers():
 def mlops_config(tiny_environment: Tiny, services_config: Config) -> Config:
     """The server has the small environment, and no secret."""
     return services_config
-
-
-def files(folder: Path) -> Iterator[bytes]:
-    for file in folder.rglob("*"):
-        if file.is_file():
-            content = file.read_bytes()
-            yield content
-            if content.startswith(b"\x1f\x8b"):
-                yield gzip.decompress(content)
 
 
 async def build(running: Any) -> str:
@@ -163,9 +153,9 @@ async def test_a_kernel_waits_for_what_its_user_gives(
         "history": [json.dumps(image.history()).encode()],
         "container's log": [container.logs()],
         "save": image.save(),
-        "data": files(services.settings.data),
-        "runtime": files(services.settings.runtime),
-        "workspace": files(Path(jp_root_dir)),
+        "data": texts(services.settings.data),
+        "runtime": texts(services.settings.runtime),
+        "workspace": texts(Path(jp_root_dir)),
         "logs": [caplog.text.encode()],
     }
     found: dict[str, bool] = {}

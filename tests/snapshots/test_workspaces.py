@@ -118,6 +118,13 @@ def test_a_virtual_environment_is_left_out_whatever_its_name(project: Path) -> N
     assert reasons(project)["myenv/"] == "packages are in the image"
 
 
+def test_our_own_records_are_left_out(project: Path) -> None:
+    """The project may be a whole home folder."""
+    write(project / ".local/share/jupyter/mlops/mlops.sqlite")
+    write(project / ".local/share/jupyter/mlops/homes/churn/notes.txt")
+    assert reasons(project)[".local/share/jupyter/mlops/"] == "holds our own records"
+
+
 def test_the_user_excludes_files_and_folders(project: Path) -> None:
     assert taken(project, "data/small.csv", "src/") == ["run.sh", "train.ipynb"]
 
