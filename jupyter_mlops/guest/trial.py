@@ -1,18 +1,21 @@
 """Runs in an image, without a network: whether a handler and a model can work there.
 
-``python -I -B trial.py FOLDER MODEL`` where FOLDER has ``code/`` (the handler), ``serve/`` (the
-serving layer), ``examine.py``, ``sample`` (a request's body) and ``request.json``. A model that no
-``model_fn`` loads is loaded from MODEL, and answers the sample where nothing of the user's own
-reads it: exactly as it will when it is served. Prints one line: MARK and JSON ``{"functions",
-"missing", "error", "used", "untrusted", "trial"}``. Standard library only, 3.8 or newer.
+``python -I -B trial.py FOLDER MODEL`` where FOLDER has ``serve/`` (the serving layer),
+``examine.py``, ``sample`` (a request's body) and ``request.json``, and MODEL the model's files and
+``code/`` (the handler). The model is loaded and answers the sample, exactly as it will when it is
+served. Prints one line: MARK and JSON ``{"functions", "missing", "error", "used", "untrusted",
+"trial"}``. Standard library only, 3.8 or newer.
 """
 
 import importlib.util
 import json
 import os
+import signal
 import sys
 
 MARK = "mlops-trial: "
+ANSWER_SECONDS = 60
+"""SageMaker waits no longer for an answer."""
 
 
 def main(folder, model):
@@ -23,11 +26,9 @@ def main(folder, model):
     path = request["handler"]["path"]
     if path:
         examine = by_file("mlops_examine", os.path.join(folder, "examine.py"))
-        answer.update(examine.look(os.path.join(folder, "code"), path))
-    own = {"model_fn", "transform_fn"} & set(answer["functions"])
-    stopped = answer["error"] or answer["missing"]
-    if request["handler"]["kind"] != "function" and not own and not stopped:
-        answer["trial"] = tried(folder, model, request)
+        answer.update(examine.look(os.path.join(model, "code"), path))
+    if not answer["error"] and not answer["missing"]:
+        answer["trial"] = tried(folder, model, request, set(answer["functions"]))
     sys.stdout.flush()
     print("\n" + MARK + json.dumps(answer))
     sys.stdout.flush()
@@ -35,44 +36,54 @@ def main(folder, model):
     os._exit(0)
 
 
-def tried(folder, model, request):
-    """``{"problem", "said"}``; no problem is an empty one."""
+def tried(folder, model, request, own):
+    """``{"problem", "said"}``; no problem is an empty one. ``own`` are the handler's functions."""
     start = by_file("mlops_start", os.path.join(folder, "serve", "start.py"))
     handlers, models, coding, errors = (
         start.load(name) for name in ("handlers", "models", "coding", "errors")
     )
-    described = request["format"]
     found = {"problem": "", "said": ""}
-    missing = [name for name in described.get("modules") or () if not has(name)]
+    described = dict(request["format"])
+    missing = [name for name in described.pop("modules", None) or () if not has(name)]
     if missing:
         return {**found, "problem": "module", "said": ", ".join(missing)}
+    accept = request["accept"] or coding.JSON
+    kind = request["handler"]["kind"]
     try:
-        module = None
-        if request["handler"]["path"]:
-            module = handlers._module(os.path.join(folder, "code", request["handler"]["path"]))
-        accept = request["accept"] or coding.JSON
-        handler = handlers.Inference(module, model, accept, described or None)
+        spec = {"handler": request["handler"], "format": described or None}
+        handler = handlers.load(spec, model, accept)
     except ModuleNotFoundError as error:
         return {**found, "problem": "module", "said": (error.name or str(error)).split(".")[0]}
     except errors.NotServable as error:
         return {**found, "problem": "load", "said": str(error)}
-    except Exception as error:
-        kind = "attribute" if "Can't get attribute" in str(error) else "load"
-        return {**found, "problem": kind, "said": errors.sentence(error)}
-    if module is not None and any(hasattr(module, n) for n in ("input_fn", "predict_fn")):
-        return found
+    except (Exception, SystemExit) as error:
+        problem = "attribute" if "Can't get attribute" in str(error) else "load"
+        if problem == "load" and (kind == "function" or "model_fn" in own):
+            problem = "handler"
+        return {**found, "problem": problem, "said": errors.sentence(error)}
     with open(os.path.join(folder, "sample"), "rb") as file:
         body = file.read()
+    by_model = kind != "function" and not own & {"input_fn", "predict_fn", "transform_fn"}
+    said = ""
+    signal.signal(signal.SIGALRM, too_slow)
+    signal.alarm(ANSWER_SECONDS)
     try:
-        data = coding.decode(body, request["content_type"])
-        said = models.misfit(data, handler._model)
+        if by_model:
+            data = coding.decode(body, request["content_type"])
+            said = models.misfit(data, handler._model)
         if not said:
             handler(body, request["content_type"], accept, "")
     except errors.Refused as error:
         said = error.message
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         said = errors.sentence(error)
-    return {**found, "problem": "sample" if said else "", "said": said}
+    signal.alarm(0)
+    problem = "sample" if by_model else "answer"
+    return {**found, "problem": problem if said else "", "said": said}
+
+
+def too_slow(*_):
+    raise TimeoutError("no answer within %d s" % ANSWER_SECONDS)
 
 
 def untrusted(model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,18 +17,22 @@ from ..core.model_formats import untrusted
 from ..core.model_package import Handler
 from ..core.ports import ContainerSpec, Engine, Mount
 from .assembling import GUEST, archive
-from .model_problems import check_trial
-from .package_files import PackageFiles, SampleFiles, in_project, link_model
+from .model_problems import check_trial, killed, too_slow
+from .package_files import CODE, PackageFiles, SampleFiles, in_project, link_files
 from .package_spec import described
 from .temporary_containers import remove_temporary, temporary_name
 
 _FOLDER = "/mlops-examine"
 _MARK = "mlops-trial: "
 _NO_R = 3
+_SIGNALS = 128
+"""Exit codes above it are of a process that was killed by a signal."""
+TRIAL_SECONDS = 540.0
+"""SageMaker waits 480 s for the model and 60 s for an answer."""
 _PYTHON = (f"{ENV_PREFIX}/bin/python", "-I", "-B", f"{_FOLDER}/trial.py")
 _R = (
     f"command -v Rscript >/dev/null || exit {_NO_R}; "
-    f'exec Rscript --no-init-file {_FOLDER}/examine.R {_FOLDER}/code "$0"'
+    f'exec Rscript --no-init-file {_FOLDER}/examine.R {MODEL_DIR}/{CODE} "$0"'
 )
 
 
@@ -41,8 +46,8 @@ async def examine(
     root: Path,
     scratch: Path,
 ) -> tuple[list[str], str]:
-    """Read the handler with the image's own Python or R, and where no ``model_fn`` does, load the
-    model and answer the sample, in a container without network.
+    """Read the handler with the image's own Python or R, and, but for R, load the model and answer
+    the sample, in a container without network.
 
     Only the image knows which syntax its Python reads and which import names its packages have.
     ``root`` is the unpacked project, ``scratch`` a folder that is not there yet. Returns the
@@ -84,7 +89,7 @@ async def _ask(
         user="0:0",
     )
     request = {
-        "handler": {"kind": handler.kind, "path": files.handler},
+        "handler": {"kind": handler.kind, "path": files.handler, "function": handler.function},
         "format": {
             **described(files.format),
             "modules": list(files.format.modules) if files.format else [],
@@ -93,13 +98,15 @@ async def _ask(
         "accept": sample.accept,
     }
     try:
-        await anyio.to_thread.run_sync(link_model, files, scratch)
+        await anyio.to_thread.run_sync(link_files, files, scratch)
         container = await engine.create(spec)
-        tar = await anyio.to_thread.run_sync(_tools, files, sample, request)
+        tar = await anyio.to_thread.run_sync(_tools, sample, request)
         await engine.put_archive(container, "/", tar)
         await engine.start(container)
-        code = await engine.wait(container)
+        code = await asyncio.wait_for(engine.wait(container), TRIAL_SECONDS)
         said = (await engine.logs(container)).strip()
+    except asyncio.TimeoutError:
+        raise too_slow(handler, files, TRIAL_SECONDS) from None
     finally:
         await remove_temporary(engine, name)
     if handler.kind == "r":
@@ -110,6 +117,8 @@ async def _ask(
             )
         said = _MARK + said.rpartition("\n")[2]
     _, mark, last = said.rpartition(_MARK)
+    if not mark and code > _SIGNALS:
+        raise killed(handler, files, code - _SIGNALS, said.rpartition("\n")[2])
     try:
         answer: dict[str, Any] = json.loads(last.partition("\n")[0] if mark else "")
     except ValueError:
@@ -121,9 +130,8 @@ async def _ask(
     return answer
 
 
-def _tools(files: PackageFiles, sample: SampleFiles, request: Mapping[str, Any]) -> bytes:
-    held = {f"{_FOLDER}/code/{path}": file.read_bytes() for path, file in files.code.items()}
-    held |= {
+def _tools(sample: SampleFiles, request: Mapping[str, Any]) -> bytes:
+    held = {
         f"{_FOLDER}/serve/{path.name}": path.read_bytes() for path in (GUEST / "serve").glob("*.py")
     }
     for name in ("examine.py", "examine.R", "trial.py"):

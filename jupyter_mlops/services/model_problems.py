@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,11 +34,51 @@ def check_trial(trial: Mapping[str, Any], handler: Handler, files: PackageFiles)
             "Save it again in the notebook and freeze, or write a model_fn(model_dir) that "
             "loads it.",
         )
+    if trial["problem"] == "handler":
+        raise InvalidError(
+            f"The handler {handler.path} does not load in the snapshot's image: {said}.",
+            "Correct it and freeze again. It was run as it will be when it is served: without "
+            "network, with the model's files and what is beside the handler.",
+        )
+    if trial["problem"] == "answer":
+        raise InvalidError(
+            f"The handler {handler.path} does not answer the sample: {said}.",
+            "Correct the handler, or the sample, and freeze again.",
+        )
     if trial["problem"] == "sample":
         hint = "Save rows as the model was fitted with, for instance X_test[:5], and freeze again."
         if handler.path:
             hint += " Or read the request in input_fn of the handler."
         raise InvalidError(f"The sample does not fit the model {model}: {said}.", hint)
+
+
+def killed(handler: Handler, files: PackageFiles, number: int, last: str) -> InvalidError:
+    """The process that tried it was ended by signal ``number`` after it had said ``last``."""
+    signals = {value.value: value.name for value in signal.Signals}
+    name = signals.get(number, f"signal {number}")
+    said = f" Its last words: {last}" if last else ""
+    hint = "Correct what ends the process, and freeze again."
+    if number == signal.SIGKILL:
+        hint = "The machine may be short of memory: a model is loaded whole."
+    return InvalidError(
+        f"{_subject(handler, files)} ended its process ({name}) when it was tried in the "
+        f"snapshot's image.{said}",
+        hint,
+    )
+
+
+def too_slow(handler: Handler, files: PackageFiles, seconds: float) -> InvalidError:
+    """It has not loaded and answered within ``seconds``."""
+    return InvalidError(
+        f"{_subject(handler, files)} has not loaded and answered the sample within "
+        f"{seconds:.0f} s.",
+        "SageMaker waits no longer. It was tried without network: what it downloads must be "
+        "among the model's files.",
+    )
+
+
+def _subject(handler: Handler, files: PackageFiles) -> str:
+    return f"The handler {handler.path}" if handler.path else f"The model {_model(files)}"
 
 
 def _model(files: PackageFiles) -> str:

@@ -38,6 +38,10 @@ class PackageFiles:
     trust: str = ""
     """Why only those should load the model who trust its author; empty when anyone may."""
 
+    def members(self) -> dict[str, Path]:
+        """All files by their place in model.tar.gz."""
+        return self.model | {f"{CODE}/{path}": file for path, file in self.code.items()}
+
     def used(self, modules: Sequence[str]) -> PackageFiles:
         """Only the handler's direct neighbours, and whole packages of which a module is used."""
         tops = {PurePosixPath(path).parts[0] for path in modules}
@@ -232,8 +236,7 @@ def write_archive(files: PackageFiles, archive: Path) -> None:
 
     Model files are at the root, as SageMaker wants them; code is below ``code/``.
     """
-    members = dict(files.model)
-    members |= {f"{CODE}/{path}": file for path, file in files.code.items()}
+    members = files.members()
     folders = {str(p) for m in members for p in PurePosixPath(m).parents if str(p) != "."}
     with (
         archive.open("wb") as raw,
@@ -281,9 +284,9 @@ def edges(stream: IO[bytes], size: int) -> bytes:
     return head + stream.read(_EDGE)
 
 
-def link_model(files: PackageFiles, folder: Path) -> None:
-    """The model files at their places below ``folder``, without copying them (blocks)."""
-    for name, file in files.model.items():
+def link_files(files: PackageFiles, folder: Path) -> None:
+    """Model and code at their places below ``folder``, without copying them (blocks)."""
+    for name, file in files.members().items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.hardlink_to(file)

@@ -230,6 +230,7 @@ def base(
         try:
             made = await package(
                 services, tiny_environment, tmp_path_factory.mktemp("faults") / "p",
+                inference__py="def predict_fn(rows, model): return [sum(row) for row in rows]\n",
                 sample__json="[[1, 2], [3, 4]]", prediction__json="[3, 7]",
                 rows__csv="1,2\n3,4\n", also=("rows.csv",),
             )  # fmt: skip

@@ -18,6 +18,7 @@ from jupyter_mlops.core.errors import ConflictError, InvalidError, NotFoundError
 from jupyter_mlops.core.layout import LABEL_KIND, LABEL_OWNER, SERVE_DIR, SERVE_SPEC
 from jupyter_mlops.core.model_package import Batching, Handler
 from jupyter_mlops.core.ports import ContainerSpec
+from jupyter_mlops.services import examining
 from jupyter_mlops.services.assembling import ENTRYPOINT, archive, serving_layer
 from jupyter_mlops.services.packaging import Packaging
 
@@ -243,6 +244,36 @@ REFUSED: dict[str, tuple[Any, ...]] = {
         "The sample does not fit the model model.pkl",
         "Save rows as the model was fitted with",
     ),
+    "a handler that does not load": (
+        {"inference__py": "def model_fn(folder):\n    open(folder + '/other.bin')\n"},
+        "inference.py does not load in the snapshot's image: FileNotFoundError",
+        "with the model's files and what is beside the handler",
+    ),
+    "a handler that does not answer": (
+        {"inference__py": "def predict_fn(data, model):\n    return data['rows']\n"},
+        "inference.py does not answer the sample: TypeError",
+        "Correct the handler, or the sample",
+    ),
+    "a sample that the handler refuses": (
+        {"inference__py": "def input_fn(body, kind):\n    raise ValueError('no rows')\n"},
+        "inference.py does not answer the sample: input_fn: ValueError: no rows",
+    ),
+    "arguments of another function": (
+        {
+            "handler": Handler("function", "rates.py", "apply"),
+            "sample__json": '{"data": {"other": 1}}',
+        },
+        "rates.py does not answer the sample: apply: ",
+    ),
+    "a handler that ends its process": (
+        {"inference__py": "import os\ndef predict_fn(data, model):\n    os.abort()\n"},
+        "The handler inference.py ended its process (SIG",
+        "Correct what ends the process",
+    ),
+    "a handler that leaves": (
+        {"inference__py": "import sys\ndef model_fn(folder):\n    sys.exit('no licence')\n"},
+        "inference.py does not load in the snapshot's image: SystemExit: no licence",
+    ),
     "imported from elsewhere in the project": (
         {
             "inference__py": "import features\ndef predict_fn(d, m): return 1\n",
@@ -280,6 +311,17 @@ async def test_what_cannot_work_is_said_before_anything_is_built(
     assert {image.id for image in await engine.images(owner)} == before
     assert not await engine.list(owner)
     assert not list((services.settings.data / "blobs" / "scratch").iterdir())
+
+
+async def test_a_handler_that_never_answers_is_given_up(
+    services: Any, tiny_environment: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examining, "TRIAL_SECONDS", 3.0)
+    handler = "import time\ndef model_fn(folder):\n    time.sleep(3600)\n"
+    with pytest.raises(InvalidError, match="has not loaded and answered the sample within 3 s"):
+        await package(services, tiny_environment, tmp_path / "p", inference__py=handler)
+    engine = await services.engines.engine()
+    assert not await engine.list({LABEL_OWNER: services.settings.owner})
 
 
 async def test_expected_failures_of_imports_are_no_problem(
@@ -339,7 +381,7 @@ async def test_what_modelignore_names_stays_out(
         weights___old___a__bin=b"d",
         notes__py="1",
         __modelignore="*.tmp\n!keep.tmp\nweights/old/\nnotes.py\n",
-        inference__py="def model_fn(folder): return 1\n",
+        inference__py="def model_fn(folder): return len\n",
     )
     assert made.model_files == ("a.bin", "keep.tmp")
     assert (made.format, made.trust) == ("", "")
@@ -356,7 +398,7 @@ async def test_a_folder_is_a_model(services: Any, tiny_environment: Tiny, tmp_pa
         model=("weights",),
         weights___a__bin=b"a",
         weights___deep___b__bin=b"b",
-        inference__py="def model_fn(folder): return 1\n",
+        inference__py="def model_fn(folder): return len\n",
     )
     assert made.model_files == ("a.bin", "deep/b.bin")
     await services.packaging.delete(made.id)
@@ -392,7 +434,11 @@ async def test_names_and_deployments(services: Any, tiny_environment: Tiny, tmp_
     packaging: Packaging = services.packaging
     first = await package(services, tiny_environment, tmp_path / "a", name="twice")
     second = await package(
-        services, tiny_environment, tmp_path / "b", name="twice", rates__py="apply = max\n"
+        services,
+        tiny_environment,
+        tmp_path / "b",
+        name="twice",
+        rates__py="def apply(model, row):\n    return max(row)\n",
     )
     assert first.id != second.id
     with pytest.raises(ConflictError, match="2 model packages are named") as raised:
