@@ -46,9 +46,16 @@ class BadLine:
             except OSError:
                 return
             far = socket.create_connection(self._target)
-            for direction, source, target in (("up", near, far), ("down", far, near)):
-                arguments = (direction, source, target)
-                threading.Thread(target=self._copy, args=arguments, daemon=True).start()
+            threading.Thread(target=self._connect, args=(near, far), daemon=True).start()
+
+    def _connect(self, near: socket.socket, far: socket.socket) -> None:
+        up = threading.Thread(target=self._copy, args=("up", near, far), daemon=True)
+        up.start()
+        self._copy("down", far, near)
+        up.join()
+        # A socket that is only shut down, with its buffer full, leaves the sender waiting for room.
+        near.close()
+        far.close()
 
     def _copy(self, direction: str, source: socket.socket, target: socket.socket) -> None:
         passed = 0
