@@ -1,17 +1,24 @@
 """Runs in an image, without a network: whether a handler and a model can work there.
 
 ``python -I -B trial.py FOLDER MODEL`` where FOLDER has ``serve/`` (the serving layer),
-``examine.py``, ``sample`` (a request's body) and ``request.json``, and MODEL the model's files and
-``code/`` (the handler). The model is loaded and answers the sample, exactly as it will when it is
-served. Prints one line: MARK and JSON ``{"functions", "missing", "error", "used", "untrusted",
-"trial"}``. Standard library only, 3.8 or newer.
+``examine.py``, ``examine.R``, ``sample`` (a request's body) and ``request.json``, and MODEL the
+model's files and ``code/`` (the handler). The model is loaded and answers the sample, exactly as it
+will when it is served.
+
+Prints one line, MARK and JSON: ``{"functions", "missing", "error", "used", "untrusted", "trial"}``,
+or ``{"without"}``, the language that the image lacks, or ``{"ended"}``, how the process ended that
+should have said it: a negative signal, or an exit code. Standard library only, 3.8 or newer.
 """
 
 import importlib.util
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
+import traceback
 
 MARK = "mlops-trial: "
 ANSWER_SECONDS = 60
@@ -19,21 +26,44 @@ ANSWER_SECONDS = 60
 
 
 def main(folder, model):
+    """In a process of its own, since a handler may end it; and no signal ends a container's
+    first."""
+    with tempfile.TemporaryFile("w+") as said:
+        child = os.fork()
+        if child == 0:
+            try:
+                json.dump(examined(folder, model), said)
+                said.flush()
+                sys.stdout.flush()
+                # Not by the way of libraries' threads and exit hooks.
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        said.seek(0)
+        ended = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        print("\n" + MARK + (said.read() or json.dumps({"ended": ended})))
+
+
+def examined(folder, model):
     with open(os.path.join(folder, "request.json"), encoding="utf-8") as file:
         request = json.load(file)
     answer = {"functions": [], "missing": [], "error": "", "used": [], "trial": None}
     answer["untrusted"] = untrusted(model)
-    path = request["handler"]["path"]
-    if path:
+    path, code = request["handler"]["path"], os.path.join(model, "code")
+    if request["handler"]["kind"] == "r":
+        program = shutil.which("Rscript")
+        if program is None:
+            return {"without": "R"}
+        command = [program, "--no-init-file", os.path.join(folder, "examine.R"), code, path]
+        answer.update(json.loads(subprocess.check_output(command)))
+    elif path:
         examine = by_file("mlops_examine", os.path.join(folder, "examine.py"))
-        answer.update(examine.look(os.path.join(model, "code"), path))
+        answer.update(examine.look(code, path))
     if not answer["error"] and not answer["missing"]:
         answer["trial"] = tried(folder, model, request, set(answer["functions"]))
-    sys.stdout.flush()
-    print("\n" + MARK + json.dumps(answer))
-    sys.stdout.flush()
-    # Not by the way of libraries' threads and exit hooks.
-    os._exit(0)
+    return answer
 
 
 def tried(folder, model, request, own):
@@ -58,7 +88,7 @@ def tried(folder, model, request, own):
         return {**found, "problem": "load", "said": str(error)}
     except (Exception, SystemExit) as error:
         problem = "attribute" if "Can't get attribute" in str(error) else "load"
-        if problem == "load" and (kind == "function" or "model_fn" in own):
+        if problem == "load" and (kind in ("function", "r") or "model_fn" in own):
             problem = "handler"
         return {**found, "problem": problem, "said": errors.sentence(error)}
     with open(os.path.join(folder, "sample"), "rb") as file:
@@ -68,7 +98,7 @@ def tried(folder, model, request, own):
     signal.signal(signal.SIGALRM, too_slow)
     signal.alarm(ANSWER_SECONDS)
     try:
-        if by_model:
+        if by_model and kind != "r":
             data = coding.decode(body, request["content_type"])
             said = models.misfit(data, handler._model)
         if not said:

@@ -17,23 +17,16 @@ from ..core.model_formats import untrusted
 from ..core.model_package import Handler
 from ..core.ports import ContainerSpec, Engine, Mount
 from .assembling import GUEST, archive
-from .model_problems import check_trial, killed, too_slow
-from .package_files import CODE, PackageFiles, SampleFiles, in_project, link_files
+from .model_problems import check_trial, ended, too_slow
+from .package_files import PackageFiles, SampleFiles, in_project, link_files
 from .package_spec import described
 from .temporary_containers import remove_temporary, temporary_name
 
 _FOLDER = "/mlops-examine"
 _MARK = "mlops-trial: "
-_NO_R = 3
-_SIGNALS = 128
-"""Exit codes above it are of a process that was killed by a signal."""
 TRIAL_SECONDS = 540.0
 """SageMaker waits 480 s for the model and 60 s for an answer."""
 _PYTHON = (f"{ENV_PREFIX}/bin/python", "-I", "-B", f"{_FOLDER}/trial.py")
-_R = (
-    f"command -v Rscript >/dev/null || exit {_NO_R}; "
-    f'exec Rscript --no-init-file {_FOLDER}/examine.R {MODEL_DIR}/{CODE} "$0"'
-)
 
 
 async def examine(
@@ -46,8 +39,8 @@ async def examine(
     root: Path,
     scratch: Path,
 ) -> tuple[list[str], str]:
-    """Read the handler with the image's own Python or R, and, but for R, load the model and answer
-    the sample, in a container without network.
+    """Read the handler with the image's own Python or R, load the model and answer the sample, in
+    a container without network.
 
     Only the image knows which syntax its Python reads and which import names its packages have.
     ``root`` is the unpacked project, ``scratch`` a folder that is not there yet. Returns the
@@ -81,8 +74,8 @@ async def _ask(
         image=image,
         name=name,
         labels={LABEL_KIND: "probe", LABEL_OWNER: owner},
-        entrypoint=("/bin/sh", "-c", _R) if handler.kind == "r" else _PYTHON,
-        command=(files.handler,) if handler.kind == "r" else (_FOLDER, MODEL_DIR),
+        entrypoint=_PYTHON,
+        command=(_FOLDER, MODEL_DIR),
         mounts=(Mount(str(scratch), MODEL_DIR, read_only=True),),
         tmpfs={"/tmp": "mode=1777"},
         network="none",
@@ -109,31 +102,27 @@ async def _ask(
         raise too_slow(handler, files, TRIAL_SECONDS) from None
     finally:
         await remove_temporary(engine, name)
-    if handler.kind == "r":
-        if code == _NO_R:
-            raise InvalidError(
-                f"{handler.path} is R, and the snapshot's environment has no R.",
-                "Add a package of R to the environment.",
-            )
-        said = _MARK + said.rpartition("\n")[2]
-    _, mark, last = said.rpartition(_MARK)
-    if not mark and code > _SIGNALS:
-        raise killed(handler, files, code - _SIGNALS, said.rpartition("\n")[2])
+    said, _, last = said.rpartition(_MARK)
     try:
-        answer: dict[str, Any] = json.loads(last.partition("\n")[0] if mark else "")
+        answer: dict[str, Any] = json.loads(last.partition("\n")[0])
     except ValueError:
         raise EngineError(
-            f"The handler could not be looked at in the image (exit code {code}): {said[-300:]}",
-            f"The image needs Python 3.8 or later at {ENV_PREFIX}/bin/python, R for R, and memory "
-            "for the model.",
+            f"The handler could not be looked at in the image (exit code {code}): {last[-300:]}",
+            f"The image needs Python 3.8 or later at {ENV_PREFIX}/bin/python.",
         ) from None
+    if "without" in answer:
+        raise InvalidError(
+            f"{handler.path} is R, and the snapshot's environment has no R.",
+            "Add a package of R to the environment.",
+        )
+    if "ended" in answer:
+        raise ended(handler, files, answer["ended"], said.rstrip().rpartition("\n")[2])
     return answer
 
 
 def _tools(sample: SampleFiles, request: Mapping[str, Any]) -> bytes:
-    held = {
-        f"{_FOLDER}/serve/{path.name}": path.read_bytes() for path in (GUEST / "serve").glob("*.py")
-    }
+    layer = [*(GUEST / "serve").glob("*.py"), *(GUEST / "serve").glob("*.R")]
+    held = {f"{_FOLDER}/serve/{path.name}": path.read_bytes() for path in layer}
     for name in ("examine.py", "examine.R", "trial.py"):
         held[f"{_FOLDER}/{name}"] = (GUEST / name).read_bytes()
     held[f"{_FOLDER}/request.json"] = json.dumps(request).encode()

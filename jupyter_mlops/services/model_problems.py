@@ -46,22 +46,26 @@ def check_trial(trial: Mapping[str, Any], handler: Handler, files: PackageFiles)
             "Correct the handler, or the sample, and freeze again.",
         )
     if trial["problem"] == "sample":
-        hint = "Save rows as the model was fitted with, for instance X_test[:5], and freeze again."
+        rows, reader = "X_test[:5]", "input_fn"
+        if handler.kind == "r":
+            rows, reader = "head(data, 5)", "predict_fn"
+        hint = f"Save rows as the model was fitted with, for instance {rows}, and freeze again."
         if handler.path:
-            hint += " Or read the request in input_fn of the handler."
+            hint += f" Or read the request in {reader} of the handler."
         raise InvalidError(f"The sample does not fit the model {model}: {said}.", hint)
 
 
-def killed(handler: Handler, files: PackageFiles, number: int, last: str) -> InvalidError:
-    """The process that tried it was ended by signal ``number`` after it had said ``last``."""
+def ended(handler: Handler, files: PackageFiles, code: int, last: str) -> InvalidError:
+    """The process that tried it ended with this exit code, or by the signal ``-code``, after it had
+    said ``last``."""
     signals = {value.value: value.name for value in signal.Signals}
-    name = signals.get(number, f"signal {number}")
+    how = f"exit code {code}" if code >= 0 else signals.get(-code, f"signal {-code}")
     said = f" Its last words: {last}" if last else ""
     hint = "Correct what ends the process, and freeze again."
-    if number == signal.SIGKILL:
+    if code == -signal.SIGKILL:
         hint = "The machine may be short of memory: a model is loaded whole."
     return InvalidError(
-        f"{_subject(handler, files)} ended its process ({name}) when it was tried in the "
+        f"{_subject(handler, files)} ended its process ({how}) when it was tried in the "
         f"snapshot's image.{said}",
         hint,
     )

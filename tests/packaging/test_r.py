@@ -133,6 +133,18 @@ async def test_same_prediction_as_in_the_notebook(
         ({"handler": Handler("r", "predict.R", "score")}, "It defines predict_fn"),
         ({"model": ("log.txt",), "log__txt": "x"}, "not exactly one ends in .rds"),
         ({"handler": Handler("r", "sample.json")}, "is no R file"),
+        ({"names__R": "predictors <- c('wt'"}, "does not load in the snapshot's image: "),
+        ({"names__R": "predictors <- 'wt'"}, "predict.R does not answer the sample: identical(pr"),
+        ({"model__rds": "torn"}, "predict.R does not load in the snapshot's image: unknown input"),
+        (
+            {"predict__R": "", "sample__json": '[{"wt": 2.62}]'},
+            "The sample does not fit the model model.rds: object 'hp' not found",
+        ),
+        ({"predict__R": "predict_fn <- function(data) quit(status = 7)"}, "(exit code 7)"),
+        (
+            {"predict__R": "predict_fn <- function(data) tools::pskill(Sys.getpid(), 9)"},
+            "The handler predict.R ended its process (SIGKILL)",
+        ),
     ],
 )
 async def test_what_cannot_work_is_said_before_the_build(

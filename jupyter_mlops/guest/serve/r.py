@@ -32,10 +32,7 @@ class R:
             )
         self._accept = accept
         self._process, self._requests, self._answers = _started(program, spec, model_dir)
-        try:
-            self._answer()
-        except Said as error:
-            raise NotServable("The model could not be loaded: %s" % error) from None
+        self._answer()
 
     def __call__(self, body, content_type, accept, attributes):
         wanted = coding.choose(accept, self._accept)
