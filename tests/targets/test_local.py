@@ -67,6 +67,17 @@ async def nothing_left(services: Any) -> bool:
     return not containers and not (folder.exists() and list(folder.iterdir()))
 
 
+def served(statement: str) -> str:
+    """A handler whose model does this only where it is served: before that, it is refused."""
+    return f"""
+        import os, time
+        def model_fn(folder):
+            if os.path.exists("/opt/mlops/serve"): {statement}
+            return sum
+        def input_fn(body, content_type): return []
+    """
+
+
 def test_options(target: LocalTarget) -> None:
     assert target.options({}) == {"port": 0, "memory": 4096, "workers": 0, "restart": False}
     schema = target.options_schema()
@@ -154,7 +165,7 @@ async def test_a_model_that_does_not_load_leaves_nothing(
         services,
         tiny_environment,
         tmp_path / "p",
-        inference__py="def model_fn(folder): raise ValueError('no such feature')\n",
+        inference__py=served("raise ValueError('no such feature')"),
     )
     with pytest.raises(TargetError, match="ValueError: no such feature") as raised:
         await deploy(target, made, deployment(target, made))
@@ -170,7 +181,7 @@ async def test_cancelling_leaves_nothing(
         services,
         tiny_environment,
         tmp_path / "p",
-        inference__py="import time\ndef model_fn(folder): time.sleep(60)\n",
+        inference__py=served("time.sleep(60)"),
     )
 
     def stop(name: str) -> None:
@@ -200,7 +211,8 @@ async def test_requests_have_the_limits_of_sagemaker(
         tmp_path / "p",
         inference__py="import time\n"
         "def model_fn(folder): return None\n"
-        "def predict_fn(rows, model): time.sleep(rows[0] if isinstance(rows, list) else 0)\n",
+        "def predict_fn(rows, model): time.sleep(rows[0])\n",
+        sample__json="[0]",
         expected="",
     )
     assert target.request_limit == 60

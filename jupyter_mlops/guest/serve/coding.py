@@ -87,11 +87,12 @@ def decode(body, header, beside=None):
 def utf8(body):
     """Text of a body; raises Refused."""
     try:
-        return body.decode("utf-8-sig")
+        text = body.decode()
     except UnicodeDecodeError as error:
         raise Refused(
             400, "The body is not UTF-8 text: %s at byte %d." % (error.reason, error.start)
         ) from error
+    return text[1:] if text.startswith("\ufeff") else text
 
 
 def from_json(text, where=""):
@@ -269,7 +270,7 @@ def to_json(value):
     if hasattr(value, "tolist") or hasattr(value, "to_dict"):
         value = plain(value)
     try:
-        return json.dumps(value, default=plain, allow_nan=False)
+        return _STRICT.encode(value)
     except ValueError:
         text = json.dumps(value, default=plain)
         return json.dumps(json.loads(text, parse_constant=lambda _: None))
@@ -292,3 +293,6 @@ def plain(value):
     if hasattr(value, "item"):
         return value.item()
     raise TypeError("A %s cannot be sent as an answer." % type(value).__name__)
+
+
+_STRICT = json.JSONEncoder(default=plain, allow_nan=False)

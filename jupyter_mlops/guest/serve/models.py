@@ -94,8 +94,9 @@ def predict(data, model):
             "The JSON object has none of the keys instances, inputs, data, dataframe_split, "
             "dataframe_records; it has %s." % (", ".join(sorted(map(str, data))) or "no keys"),
         )
-    if hasattr(model, "predict"):
-        return model.predict(_named(data, model))
+    own = getattr(model, "predict", None)
+    if own is not None:
+        return own(_named(data, model))
     if callable(model):
         return model(data)
     raise TypeError(
