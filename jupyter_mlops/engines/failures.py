@@ -31,7 +31,7 @@ _DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.I)
 _NOT_RUNNING = re.compile(
     r"is not running|not in running state|can only (create exec|kill|pause|stop)|"
     r"container state improper|is not paused|cannot exec in a stopped|is stopped|"
-    r"container .* is paused",
+    r"container .* is paused|no such container",
     re.I,
 )
 _TAKEN = re.compile(r"already in use|image used by|image is in use", re.I)

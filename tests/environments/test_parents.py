@@ -128,22 +128,22 @@ async def test_a_child_never_makes_packages_older_in_silence(
     environments = services.environments
     # jinja2 comes by the parent's setup script: no lock has it, and it counts all the same.
     parent = tiny_spec(
-        services, name="kept", python=("markupsafe>=2",), setup="pip install -q jinja2==3.1.4\n"
+        services, name="newer", python=("markupsafe>=2",), setup="pip install -q jinja2==3.1.4\n"
     )
     built = await environments.build(parent, Recorder())
     old = ("flask==1.1.4",)  # Needs jinja2 below 3.
     with pytest.raises(UnsatisfiableError, match="jinja2") as caught:
         await environments.build(
-            tiny_spec(services, name="kept-child", base="kept@active", python=old), Recorder()
+            tiny_spec(services, name="newer-child", base="newer@active", python=old), Recorder()
         )
-    assert f"starts from kept@{built.number}" in caught.value.hint
+    assert f"starts from newer@{built.number}" in caught.value.hint
     assert "unless you name the package yourself" in caught.value.hint
     # Who names the package has it, and the log says so.
     recorder = Recorder()
-    named = tiny_spec(services, name="kept-child", base="kept@active", python=(*old, "jinja2<3"))
+    named = tiny_spec(services, name="newer-child", base="newer@active", python=(*old, "jinja2<3"))
     revision = await environments.build(named, recorder)
-    assert f"jinja2 3.1.4 of kept@{built.number} becomes 2." in recorder.text
+    assert f"jinja2 3.1.4 of newer@{built.number} becomes 2." in recorder.text
     found = (await environments.inventory(revision)).of("pypi")
     assert found["jinja2"].version.startswith("2.")
-    await environments.delete("kept-child")
-    await environments.delete("kept")
+    await environments.delete("newer-child")
+    await environments.delete("newer")

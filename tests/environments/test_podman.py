@@ -17,7 +17,7 @@ from jupyter_mlops.core.errors import BuildFailedError, EngineUnavailableError
 from jupyter_mlops.core.inventory import diff
 from jupyter_mlops.engines.podman_service import PodmanService
 from jupyter_mlops.wiring import Services
-from tests.parts.engines import CACHE, run_apart
+from tests.parts.engines import CACHE, OWNER, run_apart
 from tests.parts.services import Recorder, make_config, open_services, swept, tiny_spec, with_base
 
 from .test_build import containers, nothing_is_left
@@ -41,7 +41,14 @@ def service() -> Iterator[PodmanService]:
 def on_podman(
     tmp_path: Path, debian_base_podman: str, service: PodmanService, jp_asyncio_loop: Any
 ) -> Iterator[Services]:
-    config = make_config(tmp_path / "data", service.folder, "podman", engine_url=service.url)
+    config = make_config(
+        tmp_path / "data",
+        service.folder,
+        "podman",
+        engine_url=service.url,
+        # What it leaves is removed, in a store that others use.
+        owner=f"{OWNER}-own",
+    )
     run_apart(with_base(config, debian_base_podman))
     made = open_services(config)
     yield made

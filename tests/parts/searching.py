@@ -24,9 +24,10 @@ def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
     assert done.returncode <= CHANGED
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
         for member in tar:
-            file = tar.extractfile(member)
-            if file is None:
+            if not (member.isfile() or member.islnk()):
                 continue
+            file = tar.extractfile(member)
+            assert file is not None
             content = file.read()
             yield member.name, content
             if content.startswith(b"\x1f\x8b"):

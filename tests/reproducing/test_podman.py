@@ -12,7 +12,7 @@ import pytest
 
 from jupyter_mlops.core.layout import LABEL_KIND, LABEL_OWNER
 from jupyter_mlops.engines.podman_service import PodmanService
-from tests.parts.engines import CACHE, run_apart
+from tests.parts.engines import CACHE, OWNER, run_apart
 from tests.parts.live_notebook import LiveNotebook
 from tests.parts.services import Recorder, make_config, open_services, swept, tiny_spec, with_base
 
@@ -24,7 +24,14 @@ def config(tmp_path: Path, debian_base_podman: str) -> Iterator[Any]:
     folder = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
     service = PodmanService(folder, CACHE / "podman")
     service.ensure()
-    config = make_config(tmp_path / "data", service.folder, "podman", engine_url=service.url)
+    config = make_config(
+        tmp_path / "data",
+        service.folder,
+        "podman",
+        engine_url=service.url,
+        # What it leaves is removed, in a store that others use.
+        owner=f"{OWNER}-own",
+    )
     run_apart(with_base(config, debian_base_podman))
     yield config
     run_apart(swept(config))
