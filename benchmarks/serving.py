@@ -26,6 +26,7 @@ INLINE = "FastAPI + uvicorn, predict called inline"
 THREAD = "FastAPI + uvicorn, predict in a thread"
 TENSOR = "mlflow models serve, tensor signature"
 FRAME = "mlflow models serve, DataFrame signature"
+BATCH = 16
 BYTES = "FastAPI + uvicorn (uvloop, httptools), bytes"
 ECHO = """
 def model_fn(folder):
@@ -85,6 +86,7 @@ def _models(bench: Bench) -> list[Row]:
     ours = bench.ours("ours", bench.fastapi)
     # MLflow's environment has other versions of NumPy and scikit-learn: ours runs on both.
     beside = bench.ours("ours beside mlflow", bench.mlflow)
+    batched = bench.ours("ours in batches", bench.mlflow, batch=BATCH)
     peers = {
         bench.mlflow_serve(TENSOR, "tensor"): bench.mlflow,
         bench.mlflow_serve(FRAME, "frame"): bench.mlflow,
@@ -94,7 +96,7 @@ def _models(bench: Bench) -> list[Row]:
         bench.bentoml_serve(): bench.bentoml,
         bench.mlserver_start(): bench.mlserver,
     }
-    contenders = [ours, beside, *peers]
+    contenders = [ours, beside, batched, *peers]
     rows = []
     starts = {contender.name: cold_start(contender) for contender in contenders}
     with running(contenders) as pids:
@@ -117,17 +119,20 @@ def _against(
     found: Mapping[str, Sequence[Turn]], connections: int, peers: Mapping[Contender, Path]
 ) -> list[Row]:
     rows = []
+    row = f"{ROWS}, {_connections(connections)}"
     bars = {TENSOR: 4.0, INLINE: 1.5} if connections == 16 else {}
     for peer in peers:
         title = peer.name
         a = found["ours beside mlflow" if title in (TENSOR, FRAME) else "ours"]
         b = found[title]
-        row = f"{ROWS}, {_connections(connections)}"
         rows.append(_faster(row, a, b, title, bars.get(title, 0)))
         rows.append(
             _sooner("the same, p50", a, b, title, "p50", 0.4 if title == TENSOR and bars else 0)
         )
         rows.append(_sooner("the same, p99", a, b, title, "p99", 0))
+    a, b = found["ours in batches"], found[TENSOR]
+    rows.append(_faster(f"{row}, --batch {BATCH}", a, b, TENSOR, 0))
+    rows.append(_sooner("the same, p99", a, b, TENSOR, "p99", 0))
     return rows
 
 

@@ -130,8 +130,10 @@ class Bench:
         code: str = "",
         body: bytes = b"",
         content_type: str = "application/json",
+        batch: int = 1,
     ) -> Contender:
-        """Our front and one worker, on this Python; without code, it serves the model."""
+        """Our front and one worker, on this Python; without code, it serves the model. ``batch``
+        requests at most are given to it in one call."""
         root = self._place(name)
         (root / "model/code").mkdir(parents=True)
         (root / "model/code/inference.py").write_text(code)
@@ -146,6 +148,7 @@ class Bench:
             "MLOPS_MODEL_DIR": str(root / "model"),
             "SAGEMAKER_BIND_TO_PORT": str(port),
             "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
+            "MLOPS_BATCH_SIZE": str(batch),
         }
         command = [str(python), "-I", str(START), "serve"]
         url = f"http://127.0.0.1:{port}/invocations"

@@ -244,6 +244,9 @@ test('the package is written as files for other platforms', async ({
       timeout: MINUTE
     }
   );
+  await expect(
+    page.getByRole('tab', { name: 'diabetes-model-card.md' })
+  ).toBeVisible();
   await page.screenshot({ path: `${SHOTS}/model-card-light.png` });
   await page.activity.activateTab('Export: baseline');
   await wizard.getByRole('button', { name: 'Next' }).click();
