@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .screen import Screen
     from .session import Session
 
+_COLUMNS = 8
+"""Of a table, that one line shows."""
+
 
 def register(nouns: Any, common: argparse.ArgumentParser) -> None:
     noun = Noun(nouns, common, "package", "model packages: a snapshot that answers requests")
@@ -158,6 +161,22 @@ def _whom(package: ModelPackage) -> str:
     return "trusted only" if package.trust else "anyone"
 
 
+def _shape(schema: dict[str, Any] | None) -> str:
+    """Of data, on one line."""
+    if not schema:
+        return "as its handler reads and writes it"
+    if schema["type"] == "table":
+        shown = [f"{c['name']} ({c['type']})" for c in schema["columns"][:_COLUMNS]]
+        left = len(schema["columns"]) - len(shown)
+        return f"table: {', '.join(shown)}{f' and {left} more' if left else ''}"
+    if schema["type"] == "array":
+        sizes = ", ".join("any" if size is None else str(size) for size in schema["shape"])
+        return f"array of {schema['dtype']}, shape ({sizes})"
+    if schema["type"] == "object":
+        return f"object: {', '.join(schema['fields'])}"
+    return str(schema["type"])
+
+
 def _checked(report: ContractReport | None) -> str:
     if report is None:
         return "not checked"
@@ -185,6 +204,8 @@ async def show_one(session: Session, args: argparse.Namespace) -> Answer:
                 "handler": f"{handler.path} {handler.function}".strip()
                 or "the model's own predict",
                 "sample": package.sample.content_type,
+                "input": _shape(package.schema.get("input")),
+                "output": _shape(package.schema.get("output")),
                 "serving layer": size(package.layer_size),
                 "check": _checked(package.report),
                 "approved by": ", ".join(a.by for a in package.approvals) or "nobody",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .errors import InvalidError
 
@@ -141,6 +142,9 @@ class ModelPackage:
     knows."""
     trust: str = ""
     """Why only those should load the model who trust its author; empty when anyone may."""
+    schema: dict[str, Any] = field(default_factory=dict)
+    """``{"input", "output"}`` of the sample: names and types of columns, or type and shape of
+    arrays; empty where only the handler can read it."""
     report: ContractReport | None = None
     approvals: tuple[Approval, ...] = ()
 

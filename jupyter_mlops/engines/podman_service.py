@@ -101,10 +101,9 @@ class PodmanService:
         """Of the running service; 0 when it does not run."""
         try:
             pid = int((self.folder / "pid").read_text())
-            name = Path(f"/proc/{pid}/comm").read_text().strip()
         except (OSError, ValueError):
             return 0
-        return pid if name == "podman" else 0
+        return pid if _is_podman(pid) else 0
 
     @contextlib.contextmanager
     def _starting(self) -> Iterator[None]:
@@ -242,12 +241,33 @@ def _version(program: str) -> tuple[int, int]:
 
 
 def _end(pid: int) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
+    """TERM, and KILL where that is not enough: then also for the process in a user namespace that
+    does a rootless service's work, and passes TERM on, but would outlive the KILL of its parent."""
+    family = [pid, *_children(pid)]
+    for number, whom in ((signal.SIGTERM, [pid]), (signal.SIGKILL, family)):
+        for one in whom:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, number)
         for _ in range(100):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)  # Else our own child stays as a zombie.
-            if not Path(f"/proc/{pid}").exists():
+            if not any(Path(f"/proc/{one}").exists() for one in family):
                 return
             time.sleep(0.05)
+
+
+def _children(pid: int) -> list[int]:
+    """Those that are Podman, too; not the monitors of containers."""
+    found: list[int] = []
+    # Each thread has its own.
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, file.read_text().split())
+    return [one for one in found if _is_podman(one)]
+
+
+def _is_podman(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "podman"
+    except OSError:
+        return False

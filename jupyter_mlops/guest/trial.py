@@ -1,9 +1,9 @@
 """Runs in an image, without a network: whether a handler and a model can work there.
 
 ``python -I -B trial.py FOLDER MODEL`` where FOLDER has ``serve/`` (the serving layer),
-``examine.py``, ``examine.R``, ``sample`` (a request's body) and ``request.json``, and MODEL the
-model's files and ``code/`` (the handler). The model is loaded and answers the sample, exactly as it
-will when it is served.
+``examine.py``, ``examine.R``, ``shapes.py``, ``sample`` (a request's body) and ``request.json``,
+and MODEL the model's files and ``code/`` (the handler). The model is loaded and answers the sample,
+exactly as it will when it is served.
 
 Prints one line, MARK and JSON: ``{"functions", "missing", "error", "used", "untrusted", "trial"}``,
 or ``{"without"}``, the language that the image lacks, or ``{"ended"}``, how the process ended that
@@ -67,12 +67,13 @@ def examined(folder, model):
 
 
 def tried(folder, model, request, own):
-    """``{"problem", "said"}``; no problem is an empty one. ``own`` are the handler's functions."""
+    """``{"problem", "said", "schema"}``; no problem is an empty one. ``own`` are the handler's
+    functions."""
     start = by_file("mlops_start", os.path.join(folder, "serve", "start.py"))
     handlers, models, coding, errors = (
         start.load(name) for name in ("handlers", "models", "coding", "errors")
     )
-    found = {"problem": "", "said": ""}
+    found = {"problem": "", "said": "", "schema": {}}
     described = dict(request["format"])
     missing = [name for name in described.pop("modules", None) or () if not has(name)]
     if missing:
@@ -102,14 +103,39 @@ def tried(folder, model, request, own):
             data = coding.decode(body, request["content_type"])
             said = models.misfit(data, handler._model)
         if not said:
-            handler(body, request["content_type"], accept, "")
+            answer = handler(body, request["content_type"], accept, "")
+            if not isinstance(answer[2], bytes):
+                for _ in answer[2]:
+                    pass
     except errors.Refused as error:
         said = error.message
     except (Exception, SystemExit) as error:
         said = errors.sentence(error)
     signal.alarm(0)
-    problem = "sample" if by_model else "answer"
-    return {**found, "problem": problem if said else "", "said": said}
+    if said:
+        return {**found, "problem": "sample" if by_model else "answer", "said": said}
+    given, answered = data_of(body, request["content_type"]), data_of(answer[2], answer[1])
+    if kind == "function" and isinstance(given, dict) and isinstance(answered, dict):
+        given, answered = given.get("data"), answered.get("result")
+    return {**found, "schema": schema(folder, given, answered)}
+
+
+def data_of(body, content_type):
+    """What a body says by itself; None for a format of the handler's own, and for a stream."""
+    start = sys.modules["mlops_start"]
+    if not isinstance(body, bytes):
+        return None
+    try:
+        return start.load("coding").decode(body, content_type)
+    except start.load("errors").Refused:
+        return None
+
+
+def schema(folder, given, answered):
+    """``{"input", "output"}``, as far as they are known."""
+    shapes = by_file("mlops_shapes", os.path.join(folder, "shapes.py"))
+    sides = {"input": given, "output": answered}
+    return {name: shapes.described(data) for name, data in sides.items() if data is not None}
 
 
 def too_slow(*_):

@@ -27,6 +27,7 @@ _FILES = {
     "errors": _GUEST / "serve" / "errors.py",
     "columnar": _GUEST / "serve" / "columnar.py",
     "coding": _GUEST / "serve" / "coding.py",
+    "shapes": _GUEST / "shapes.py",
     **{
         name: _GUEST / "live" / f"{name}.py"
         for name in ("kinds", "sources", "modules", "saving", "writing", "export")

@@ -40,8 +40,6 @@ class CardFacts:
     snapshot: Snapshot
     inventory: Inventory
     metrics: Sequence[Metric]
-    schema: Mapping[str, Any] | None
-    """``{"input", "output"}``, as the export of a live variable wrote it."""
     sample: bytes
     reproduced: ReproduceReport | None
 
@@ -54,7 +52,7 @@ def card(facts: CardFacts) -> str:
         _details(facts),
         _provenance(facts),
         _metrics(facts.metrics),
-        _schema(facts.schema),
+        _schema(package.schema),
         _use(facts),
         _report(package.report, package.image),
         _reproduction(facts.reproduced),
@@ -137,7 +135,7 @@ def _metrics(metrics: Sequence[Metric]) -> str:
     )
 
 
-def _schema(schema: Mapping[str, Any] | None) -> str:
+def _schema(schema: Mapping[str, Any]) -> str:
     if not schema:
         return ""
     parts = ["## Input and output"]

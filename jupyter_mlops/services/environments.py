@@ -31,6 +31,7 @@ from .build_steps.container import remove_own
 from .builds import Builds
 from .deleting import Deleting
 from .ending import to_the_end
+from .freeze_lock import looking
 from .imports import reading as imports
 from .imports.local import capture
 from .inventories import Inventories
@@ -378,8 +379,9 @@ class Environments:
         return await self._inventories.of_image(image)
 
     async def probe_container(self, container: str) -> Inventory:
-        """What is installed in a running container."""
-        return await self._inventories.of_container(container)
+        """What is installed in a kernel's container, once nobody freezes it."""
+        async with looking(self._settings.runtime):
+            return await self._inventories.of_container(container)
 
     # -------------------------------------------------------------------- collect, delete
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from ..core.model_package import Handler
 from ..core.ports import ContainerSpec, Engine, Mount
 from .assembling import GUEST, archive
 from .model_problems import check_trial, ended, too_slow
-from .package_files import PackageFiles, SampleFiles, in_project, link_files
+from .package_files import SCHEMA, PackageFiles, SampleFiles, in_project, link_files
 from .package_spec import described
 from .temporary_containers import remove_temporary, temporary_name
 
@@ -38,14 +40,14 @@ async def examine(
     owner: str,
     root: Path,
     scratch: Path,
-) -> tuple[list[str], str]:
+) -> PackageFiles:
     """Read the handler with the image's own Python or R, load the model and answer the sample, in
     a container without network.
 
     Only the image knows which syntax its Python reads and which import names its packages have.
-    ``root`` is the unpacked project, ``scratch`` a folder that is not there yet. Returns the
-    modules of the project that the handler uses, and why the model is for those only who trust
-    its author. Raises InvalidError that names what is missing.
+    ``root`` is the unpacked project, ``scratch`` a folder that is not there yet. Returns the files
+    that the handler uses, with what else was found of them. Raises InvalidError that names what
+    is missing.
     """
     answer = await _ask(engine, image, files, handler, sample, owner, scratch)
     if answer["error"]:
@@ -55,9 +57,11 @@ async def examine(
     if handler.path:
         _check_functions(handler, answer["functions"], files)
         await anyio.to_thread.run_sync(_check_modules, handler, answer["missing"], root)
-    if answer.get("trial"):
-        check_trial(answer["trial"], handler, files)
-    return list(answer["used"]), files.trust or untrusted(answer.get("untrusted", ()))
+    trial = answer["trial"]
+    check_trial(trial, handler, files)
+    trust = files.trust or untrusted(answer["untrusted"])
+    schema = await anyio.to_thread.run_sync(_recorded_schema, files) or trial["schema"]
+    return replace(files.used(answer["used"]), trust=trust, schema=schema)
 
 
 async def _ask(
@@ -123,7 +127,7 @@ async def _ask(
 def _tools(sample: SampleFiles, request: Mapping[str, Any]) -> bytes:
     layer = [*(GUEST / "serve").glob("*.py"), *(GUEST / "serve").glob("*.R")]
     held = {f"{_FOLDER}/serve/{path.name}": path.read_bytes() for path in layer}
-    for name in ("examine.py", "examine.R", "trial.py"):
+    for name in ("examine.py", "examine.R", "shapes.py", "trial.py"):
         held[f"{_FOLDER}/{name}"] = (GUEST / name).read_bytes()
     held[f"{_FOLDER}/request.json"] = json.dumps(request).encode()
     held[f"{_FOLDER}/sample"] = sample.body
@@ -190,3 +194,13 @@ def _check_modules(handler: Handler, missing: Sequence[Mapping[str, Any]], root:
         f"{handler.path}.",
         "Install it in the kernel, or put its file into the handler's folder, and freeze again.",
     )
+
+
+def _recorded_schema(files: PackageFiles) -> dict[str, Any]:
+    """What the export of a live variable wrote beside its handler: it knows the notebook's types,
+    not JSON's. Empty without one (blocks)."""
+    if files.handler:
+        with suppress(OSError, ValueError):
+            found = json.loads(files.code[files.handler].with_name(SCHEMA).read_bytes())
+            return found if isinstance(found, dict) and "input" in found else {}
+    return {}

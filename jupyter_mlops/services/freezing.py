@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from ..core.errors import EngineError, KernelDeadError, MlopsError
 from ..core.layout import ENV_PREFIX
 from ..core.ports import Engine, ImageConfig, Progress
+from .freeze_lock import freezing
 
 PYTHON = f"{ENV_PREFIX}/bin/python"
 
@@ -47,17 +47,17 @@ async def freeze(
     started: float,
     config: ImageConfig,
     progress: Progress,
-    lock: Path,
+    runtime: Path,
 ) -> str:
     """Make an image of a running container; returns its id.
 
-    ``started`` is when the container was started, in seconds since 1970. ``lock`` is a file that
-    all processes of this user share: one freezes at a time. Processes in the container stand still
+    ``started`` is when the container was started, in seconds since 1970. ``runtime``
+    is the folder that all processes of this user share. Processes in the container stand still
     while the engine copies, and go on afterwards whatever happens. When this is cancelled, the
     image that the engine was making is removed. Raises KernelDeadError when the container
     does not run.
     """
-    async with _alone(lock):
+    async with freezing(runtime):
         await _awake(engine, container)
         await _share(engine, container, started, progress)
         async with standing_still(engine, container):
@@ -91,18 +91,6 @@ async def _awake(engine: Engine, container: str) -> None:
         await engine.unpause(container)
     elif not (await engine.info()).pause:
         await _signal(engine, container, "SIGCONT")
-
-
-@asynccontextmanager
-async def _alone(lock: Path) -> AsyncIterator[None]:
-    with lock.open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(0.05)
-        yield  # Closing the file gives the lock back, as does the end of the process.
 
 
 @asynccontextmanager

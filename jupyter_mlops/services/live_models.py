@@ -15,13 +15,11 @@ from ..core.live_model import LiveExport, LiveModels, ModelVariable, SampleVaria
 from ..core.ports import LiveKernels
 from .ending import to_the_end
 from .kernels import Kernels
+from .package_files import SCHEMA
 
 FOLDER = "exported"
 """Below the project's folder: so what is exported is in the next snapshot, and in version control
 if the user wants that."""
-
-_SCHEMA = "schema.json"
-"""In every folder that an export wrote."""
 
 
 class LiveModelExports:
@@ -79,7 +77,7 @@ class LiveModelExports:
 
 
 def _check(target: Path) -> None:
-    if target.is_symlink() or (target.exists() and not (target / _SCHEMA).is_file()):
+    if target.is_symlink() or (target.exists() and not (target / SCHEMA).is_file()):
         raise ConflictError(
             f"{target} is there already, and is no exported model.",
             "Choose another name, or move it away.",

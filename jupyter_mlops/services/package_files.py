@@ -5,9 +5,9 @@ from __future__ import annotations
 import gzip
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from ..core.errors import InvalidError
 from ..core.handlers import check_sample, content_type, is_r
@@ -16,6 +16,9 @@ from ..core.model_package import Handler
 
 CODE = "code"
 """The folder of the handler in model.tar.gz, by SageMaker's convention."""
+
+SCHEMA = "schema.json"
+"""Beside every handler that the export of a live variable wrote."""
 
 MODEL_IGNORE = ".modelignore"
 """In the project's folder: what no package takes, in gitignore's syntax."""
@@ -37,6 +40,8 @@ class PackageFiles:
     """Of the model, where we know it."""
     trust: str = ""
     """Why only those should load the model who trust its author; empty when anyone may."""
+    schema: dict[str, Any] = field(default_factory=dict)
+    """As that of a model package."""
 
     def members(self) -> dict[str, Path]:
         """All files by their place in model.tar.gz."""

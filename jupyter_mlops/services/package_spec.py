@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 from ..core.layout import SERVE_SPEC
 from ..core.model_formats import ModelFormat
@@ -42,7 +41,7 @@ def spec(
         "name": name,
         "model": model,
         "format": described(files.format),
-        "model_schema": _schema(files),
+        "model_schema": files.schema,
         "handler": {"kind": handler.kind, "path": files.handler, "function": handler.function},
         "sample": sample,
         "model_files": sorted(files.model),
@@ -62,17 +61,3 @@ def with_id(layer: dict[str, bytes], package: str) -> dict[str, bytes]:
     """The layer that says which package it is; the id is made of the layer that does not."""
     content = json.loads(layer[SERVE_SPEC]) | {"package": package}
     return layer | {SERVE_SPEC: json.dumps(content, sort_keys=True, indent=1).encode()}
-
-
-def _schema(files: PackageFiles) -> object:
-    """What the export of a live variable wrote beside its handler; null without one."""
-    if not files.handler:
-        return None
-    try:
-        return json.loads(_beside(files).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _beside(files: PackageFiles) -> Path:
-    return files.code[files.handler].with_name("schema.json")

@@ -196,10 +196,9 @@ class Packaging:
             )
             _check_request(handler, sample, request)
             progress.phase("handler", f"Trying {handler.path or 'the model'} in the image")
-            used, trust = await examine(
+            files = await examine(
                 engine, image.id, files, handler, request, self._settings.owner, folder, tried
             )
-            files = replace(files.used(used), trust=trust)
             progress.phase("model", f"Packing {', '.join(files.model)}")
             digest = await anyio.to_thread.run_sync(_pack, files, packed)
             layer = serving_layer(spec(snapshot, name, handler, files, request, digest, batching))
@@ -258,6 +257,7 @@ class Packaging:
                 layer_size=grown if grown > 0 else sum(map(len, parts.layer.values())),
                 format=parts.files.format.name if parts.files.format else "",
                 trust=parts.files.trust,
+                schema=parts.files.schema,
             )
             await self._store.packages.save(package)
             return package

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import io
-import json
 import tarfile
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Protocol
 
 import anyio.to_thread
 
@@ -25,7 +22,6 @@ from ..core.snapshot import Snapshot
 from .card_text import CardFacts, card
 from .packaging import Packaging
 
-_SCHEMA = "schema.json"
 _LIMIT = 256 * 1024 * 1024
 
 
@@ -84,45 +80,27 @@ class Releasing:
         package = await self._packaging.get(package_id)
         snapshot = await self._snapshots.get(package.snapshot)
         workspace = await self._snapshots.member(snapshot, "workspace")
-        logged, schema = await anyio.to_thread.run_sync(_recorded, workspace, package.handler.path)
+        logged = await anyio.to_thread.run_sync(_logged, workspace)
         return card(
             CardFacts(
                 package=package,
                 snapshot=snapshot,
                 inventory=await self._snapshots.inventory(snapshot),
                 metrics=logged,
-                schema=schema,
                 sample=await self._packaging.sample_body(package),
                 reproduced=await self._reports.latest(snapshot.id),
             )
         )
 
 
-def _recorded(workspace: bytes, handler: str) -> tuple[list[Metric], Mapping[str, Any] | None]:
-    """Metrics of the notebooks in a snapshot's files, and the schema that the export of a live
-    variable wrote beside its handler (blocks)."""
+def _logged(workspace: bytes) -> list[Metric]:
+    """Metrics of the notebooks in a snapshot's files (blocks)."""
     found: list[Metric] = []
-    schema: Mapping[str, Any] | None = None
-    beside = str(PurePosixPath(handler).with_name(_SCHEMA)) if handler else ""
     with tarfile.open(fileobj=io.BytesIO(workspace), mode="r:gz") as tar:
         for member in tar:
-            notebook = member.name.endswith(".ipynb")
-            if not member.isreg() or not (notebook or member.name == beside):
+            if not member.isreg() or not member.name.endswith(".ipynb") or member.size > _LIMIT:
                 continue
             source = tar.extractfile(member)
-            if source is None or member.size > _LIMIT:
-                continue
-            content = source.read()
-            if notebook:
-                found += metrics.of_notebook(member.name, content)
-            else:
-                schema = _schema(content)
-    return metrics.newest(found), schema
-
-
-def _schema(content: bytes) -> Mapping[str, Any] | None:
-    try:
-        schema = json.loads(content)
-    except ValueError:
-        return None
-    return schema if isinstance(schema, Mapping) and "input" in schema else None
+            if source is not None:
+                found += metrics.of_notebook(member.name, source.read())
+    return metrics.newest(found)

@@ -88,7 +88,7 @@ async def make(
             datetime.fromisoformat(record.started).timestamp(),
             _config(settings, source),
             progress,
-            settings.runtime / "freeze.lock",
+            settings.runtime,
         )
         progress.phase("inventory", "Listing what is installed")
         inventory = await environments.probe(image)

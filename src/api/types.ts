@@ -1831,6 +1831,9 @@ export interface components {
             /** @default null */
             report: components["schemas"]["ContractReport"] | null;
             sample: components["schemas"]["Sample"];
+            schema?: {
+                [key: string]: unknown;
+            };
             snapshot: string;
             /** @default  */
             trust: string;

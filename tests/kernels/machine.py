@@ -73,8 +73,13 @@ async def remove_containers(services: Any) -> None:
         await engine.remove(container.id)
 
 
-def eventually(true: Callable[[], bool], seconds: float = 60) -> None:
+def eventually(
+    true: Callable[[], bool], seconds: float = 60, told: Callable[[], object] | None = None
+) -> None:
+    """``told`` is asked what there is instead."""
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, f"it did not become true in {seconds} seconds"
+        if time.monotonic() > end:
+            said = f": {told()}" if told is not None else ""
+            raise AssertionError(f"it did not become true in {seconds} seconds{said}")
         time.sleep(0.02)

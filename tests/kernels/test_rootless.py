@@ -63,6 +63,22 @@ cells = [
 NotebookClient(new_notebook(cells=cells), kernel_name="mlops-small", timeout=None).execute()
 """
 
+# A service of Podman that is too busy to end when it is told.
+BUSY = """
+import os, signal, sys
+from pathlib import Path
+from jupyter_mlops.engines.podman_service import PodmanService
+
+service = PodmanService(Path(sys.argv[1]), None)
+service.ensure()
+pid = service.pid()
+for file in Path(f"/proc/{pid}/task").glob("*/children"):
+    for child in file.read_text().split():
+        os.kill(int(child), signal.SIGSTOP)
+        print(child)
+service.release()
+"""
+
 
 @pytest.fixture(scope="module")
 def user(other_user: OtherUser) -> Iterator[OtherUser]:
@@ -116,7 +132,10 @@ def test_jupyter_execute_runs_a_notebook(user: OtherUser):
     user.run(*with_kernels(user, *execute), cwd=work)
 
     # The program knows nothing of Podman's service, which ends with it all the same.
-    eventually(lambda: not [t for t in user.processes().values() if "system service" in t])
+    eventually(
+        lambda: not [t for t in user.processes().values() if "system service" in t],
+        told=user.processes,
+    )
     ran = nbformat.read(file, as_version=4)
     assert ran.cells[2].outputs[0].text == "12,345\n"
     # Root of a container in which root is this user.
@@ -161,3 +180,12 @@ def test_nothing_is_left_of_clients_that_were_killed(user: OtherUser):
     eventually(lambda: not inside(user))
     ours = user.runtime / f"jmlops-{user.uid}"
     assert [entry.name for entry in ours.iterdir()] == ["podman"]
+
+
+def test_podmans_service_is_ended_with_what_works_for_it(user: OtherUser):
+    # The first one after this makes the namespace, and a child in it; later ones join.
+    user.run("podman", "system", "migrate")
+    folder = user.runtime / "service"
+    children = user.run("python", "-c", BUSY, str(folder)).split()
+    assert children, "rootless, it works in a child that has a user namespace"
+    eventually(lambda: not {int(child) for child in children} & set(user.processes()))

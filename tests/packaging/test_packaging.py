@@ -76,6 +76,17 @@ async def test_a_package_is_the_snapshot_and_one_thin_layer(
     assert 0 < made.layer_size < 1024 * 1024
     assert made.format == "pickle"
     assert made.trust == "model.pkl: loading it runs what is in it (a pickle)"
+    numbers = {"type": "list", "items": {"type": "list", "items": {"type": "int"}}}
+    assert made.schema == {
+        "input": numbers,
+        "output": {
+            "type": "table",
+            "columns": [
+                {"name": "value", "type": "float64", "missing": False},
+                {"name": "text", "type": "object", "missing": False},
+            ],
+        },
+    }
 
     engine = await services.engines.engine()
     image = await engine.image(made.ref)
@@ -136,9 +147,60 @@ async def test_what_the_layer_holds(services: Any, tiny_environment: Tiny, tmp_p
     assert spec["package"] == made.id and spec["model"] == made.model
     assert spec["snapshot"]["id"] == made.snapshot
     assert spec["batching"] == {"size": 8, "wait_ms": 5}
+    assert spec["model_schema"] == made.schema and made.schema["input"]
     assert f"mlops/{Path(SERVE_DIR).name}/start.py" in members
     assert {(m.uid, m.gid, m.mtime) for m in members.values()} == {(0, 0, 0)}
     assert not any("__pycache__" in name for name in members)
+    await services.packaging.delete(made.id)
+
+
+LIST = {"type": "list", "items": {"type": "int"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {
+                "handler": Handler("function", "rates.py", "apply"),
+                "rates__py": "def apply(row, factor): return {'sum': factor * sum(row)}\n",
+                "sample__json": '{"data": {"row": [1, 2], "factor": 0.5}}',
+            },
+            {
+                "input": {"type": "object", "fields": {"row": LIST, "factor": {"type": "float"}}},
+                "output": {"type": "object", "fields": {"sum": {"type": "float"}}},
+            },
+        ),
+        (
+            {"inference__py": "def predict_fn(rows, model): yield from rows\n"},
+            {"input": LIST},
+        ),
+        (
+            {"inference__py": "def transform_fn(m, body, kind, accept): return 'é', 'text/x'\n"},
+            {"input": LIST},
+        ),
+        (
+            {
+                "inference__py": "def predict_fn(rows, model): return rows\n",
+                "schema__json": '{"input": {"type": "array", "dtype": "int8", "shape": [null]}}',
+            },
+            {"input": {"type": "array", "dtype": "int8", "shape": [None]}},
+        ),
+    ],
+    ids=["a function", "a stream", "text", "known from the notebook"],
+)
+async def test_what_the_sample_shows(
+    services: Any,
+    tiny_environment: Tiny,
+    tmp_path: Path,
+    changes: dict[str, Any],
+    expected: dict[str, Any],
+) -> None:
+    sample = {"sample__json": "[1, 2]"}
+    made = await package(
+        services, tiny_environment, tmp_path / "p", expected="", **(sample | changes)
+    )
+    assert made.schema == expected
     await services.packaging.delete(made.id)
 
 

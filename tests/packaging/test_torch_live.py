@@ -32,7 +32,7 @@ base: debian
 setup: |
   set -e -o pipefail
   mkdir /var/tmp/debs && cd /var/tmp/debs
-  apt-get update -q
+  timeout 120 apt-get update -q || apt-get update -q
   names=$(apt-get install -s --no-install-recommends python3-torch | awk '/^Inst/ {print $2}' |
     grep -Ev 'mesa|llvm|libperl|libtorch-test|icon|data$')
   apt-get -o APT::Sandbox::User=root download -q $names

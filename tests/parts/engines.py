@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -41,9 +42,25 @@ T = TypeVar("T")
 
 
 def run_apart(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end in a loop of its own: fixtures of a session outlive every test's loop."""
+    """Run to the end in a loop of its own: fixtures of a session outlive every test's loop. The
+    time limit of a test cancels it."""
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
+
+    async def known() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        running.append((asyncio.get_running_loop(), task))
+        return await work
+
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
+        done = pool.submit(asyncio.run, known())
+        try:
+            return done.result()
+        except BaseException:
+            for loop, task in running:
+                with contextlib.suppress(RuntimeError):  # It has ended by itself.
+                    loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 def ensure(*words: str) -> str:

@@ -105,3 +105,31 @@ async def test_processes_stand_still_and_go_on(
                 raise ZeroDivisionError
         assert await beats()
         assert await notebook.run("6 * 7") == "42"
+
+
+@pytest.mark.docker
+async def test_looking_and_freezing_at_once(
+    services: Services, open_notebook: Callable[..., LiveNotebook], tmp_path: Path
+) -> None:
+    """As the panel does that shows what was added while its user freezes."""
+    async with open_notebook(tmp_path / "p/work.ipynb") as notebook:
+        await notebook.run("x = 41")
+        frozen = asyncio.Event()
+
+        async def look() -> int:
+            count = 0
+            while not frozen.is_set():
+                assert (await services.kernels.drift(notebook.kernel_id)).empty
+                count += 1
+            return count
+
+        looking = [asyncio.create_task(look()) for _ in range(3)]
+        for number in range(3):
+            create = services.snapshots.create(
+                notebook.kernel_id, f"looked-{number}", "", Recorder()
+            )
+            snapshot = await asyncio.wait_for(create, 60)
+            await services.snapshots.delete(snapshot.id)
+        frozen.set()
+        assert min(await asyncio.gather(*looking)) > 0
+        assert await notebook.run("x + 1") == "42"

@@ -6,8 +6,9 @@ import os
 import types
 
 from . import coding, modules
-from .kinds import HERE, ROWS, is_array, is_frame, model_kind
+from .kinds import ROWS, model_kind
 from .saving import ONNX_KINDS, save
+from .shapes import described, is_array, is_frame
 from .sources import NotSaved
 from .writing import function_handler, model_handler
 
@@ -165,35 +166,6 @@ def close(one, other):
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(close(one[key], other[key]) for key in one)
     return one == other
-
-
-def described(value):
-    """The schema of rows: names and types, and whether values may be missing."""
-    if is_frame(value):
-        return {
-            "type": "table",
-            "columns": [
-                {
-                    "name": str(n),
-                    "type": str(value[n].dtype),
-                    "missing": bool(value[n].isna().any()),
-                }
-                for n in value.columns
-            ],
-        }
-    if is_array(value):
-        return {
-            "type": "array",
-            "dtype": str(value.dtype),
-            "shape": [None, *(int(size) for size in value.shape[1:])],
-        }
-    if isinstance(value, dict):
-        return {"type": "object", "fields": {str(k): described(v) for k, v in value.items()}}
-    if isinstance(value, list):
-        return {"type": "list", "items": described(value[0]) if value else {}}
-    module = type(value).__module__
-    name = type(value).__name__
-    return {"type": name if module in ("builtins", HERE) else "%s.%s" % (module, name)}
 
 
 def write(folder, name, content):

@@ -4,8 +4,9 @@ import sys
 import types
 from collections.abc import Iterable
 
+from .shapes import HERE, is_array, is_frame
+
 SKIPPED = {"In", "Out", "exit", "quit", "get_ipython", "open"}
-HERE = "__main__"
 ROWS = 5
 
 
@@ -74,14 +75,6 @@ def features(value):
         sizes = value.get_inputs()[0].shape
         number = sizes[1] if len(sizes) == 2 else None
     return (int(number) if isinstance(number, int) else len(names)), names
-
-
-def is_frame(value):
-    return hasattr(value, "columns") and hasattr(value, "iloc") and hasattr(value, "dtypes")
-
-
-def is_array(value):
-    return hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "tolist")
 
 
 def is_sample(value):

@@ -63,8 +63,19 @@ unset MLOPS_APT_ACCOUNT MLOPS_APT_MIRROR
 if command -v flock >/dev/null; then exec 9>"$dir/lock"; flock 9; fi
 """
 
+# apt-get was seen waiting for ever for a program of its own, with the lock that others wait for.
+UPDATE = """
+update() {
+  local code=0
+  timeout --foreground 300 apt-get update -q || code=$?
+  [ $code -eq 124 ] || return $code
+  echo "apt-get update stands still: once more"
+  timeout --foreground 900 apt-get update -q
+}
+"""
+
 _INSTALL = """
-[ -z "$MLOPS_UPDATE" ] || apt-get update -q
+[ -z "$MLOPS_UPDATE" ] || update
 apt-get install -q -y "$@" </dev/null
 rm -f /var/log/dpkg.log /var/log/alternatives.log /var/cache/debconf/*-old
 rm -f /var/lib/dpkg/*-old
@@ -72,7 +83,7 @@ rm -f /var/lib/dpkg/*-old
 
 
 _CANDIDATES = """
-apt-get update -q >&2
+update >&2
 apt-cache policy "$@"
 """
 
@@ -90,7 +101,7 @@ async def install(
 
     await container.run(
         step,
-        _PREPARE + _INSTALL,
+        _PREPARE + UPDATE + _INSTALL,
         *packages,
         environment={**_environment(container), "MLOPS_UPDATE": "yes" if update else ""},
         on_line=on_line,
@@ -104,7 +115,7 @@ async def candidates(
     """Package to the version that the distribution has now; without those it has not."""
     said = await container.run(
         step,
-        _PREPARE + _CANDIDATES,
+        _PREPARE + UPDATE + _CANDIDATES,
         *packages,
         environment=_environment(container),
         failed=_failed(step),
