@@ -239,7 +239,7 @@ test('the package is written as files for other platforms', async ({
   await expect(wizard).toContainText(/Approved by ada-\d+\./);
   await wizard.getByRole('button', { name: 'Model card' }).click();
   await expect(page.locator('.jp-FileEditor')).toContainText(
-    'Contract report',
+    'Input and output',
     {
       timeout: MINUTE
     }
